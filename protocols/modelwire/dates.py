@@ -1,0 +1,58 @@
+"""Times as HTTP writes them. (`email.utils` would do, but drags in sockets and randomness.)"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+}
+# The three forms that RFC 9110, 5.6.7, makes every recipient read: IMF-fixdate, RFC 850, asctime. Cookies add
+# dashes to the first, so they are read as well.
+_FORMS = (
+    re.compile(r"[a-z]{3}, (?P<d>\d\d)[ -](?P<m>[a-z]{3})[ -](?P<y>\d{4}) (?P<t>\d\d:\d\d:\d\d) gmt"),
+    re.compile(r"[a-z]{6,9}, (?P<d>\d\d)-(?P<m>[a-z]{3})-(?P<y>\d\d) (?P<t>\d\d:\d\d:\d\d) gmt"),
+    re.compile(r"[a-z]{3} (?P<m>[a-z]{3}) (?P<d>[ \d]\d) (?P<t>\d\d:\d\d:\d\d) (?P<y>\d{4})"),
+)
+# More seconds than anybody means; keeps `int` away from endless digits.
+_MAX_DIGITS = 12
+
+
+def parse_http_date(text: str, now: float) -> float | None:
+    """The Unix time that an HTTP date names, or None where it is none.
+
+    A year of two digits is read as RFC 9110 says: more than fifty years ahead of `now` means the century before.
+    """
+    # re.ASCII matters: \d would otherwise take digits of every script.
+    lowered = text.strip().lower()
+    for form in _FORMS:
+        match = form.fullmatch(lowered) if lowered.isascii() else None
+        if match is not None:
+            return _timestamp(match, now)
+    return None
+
+
+def _timestamp(match: re.Match[str], now: float) -> float | None:
+    year = int(match["y"])
+    hour, minute, second = (int(part) for part in match["t"].split(":"))
+    try:
+        if len(match["y"]) == 2:
+            this_year = datetime.fromtimestamp(now, UTC).year
+            year += this_year - this_year % 100
+            year -= 100 if year > this_year + 50 else 0
+        # Second 60 is a leap second, which Unix time does not know.
+        moment = datetime(year, _MONTHS[match["m"]], int(match["d"]), hour, minute, min(second, 59), tzinfo=UTC)
+    except (ValueError, KeyError, OverflowError, OSError):
+        return None
+    return moment.timestamp() + (second == 60)
+
+
+def parse_retry_after(text: str, now: float) -> float | None:
+    """The seconds that a Retry-After header asks for (RFC 9110, 10.2.3): a number of them, or a date."""
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isdigit():
+        return float(stripped) if len(stripped) <= _MAX_DIGITS else 10.0**_MAX_DIGITS
+    date = parse_http_date(stripped, now)
+    return None if date is None else max(0.0, date - now)

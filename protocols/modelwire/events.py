@@ -1,0 +1,82 @@
+"""What happened: the events that a caller hands to `Flow.handle`.
+
+Every event is in the past tense, frozen, and can be written to and read from JSON. None of their reprs shows
+what a server sent or what a key is made of: a log line of events is safe to share.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .http import Headers
+
+RequestFailureKind = Literal["connect", "timeout", "network", "protocol"]
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """The caller begins the flow, and gives it all the randomness that it will ever have.
+
+    `entropy` is at least 16 random bytes; nonces, UUIDs, boundaries and jitter are derived from it, so the same
+    events give the same commands. `secret_entropy` feeds the draws that are themselves secrets (a session
+    password); it is never recorded. When it is empty, `entropy` serves both.
+    """
+
+    entropy: bytes
+    secret_entropy: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Start(entropy=<{len(self.entropy)} bytes>)"
+
+
+class ResponseStarted(msgspec.Struct, frozen=True, tag=True):
+    """The head of a final response arrived: a status from 200 to 599 (never 1xx) and its headers in order."""
+
+    request_id: int
+    status: int
+    headers: Headers
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name, _ in self.headers)
+        return f"ResponseStarted(request_id={self.request_id}, status={self.status}, headers=<{names}>)"
+
+
+class BodyReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Some bytes of the response's body arrived, already out of their transfer and content coding."""
+
+    request_id: int
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"BodyReceived(request_id={self.request_id}, data=<{len(self.data)} bytes>)"
+
+
+class ResponseEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The body ended as its framing said it would. A body that was cut off is `RequestFailed`, never this."""
+
+    request_id: int
+
+
+class RequestFailed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The request came to no end.
+
+    `kind` is `connect` when not one byte of the request can have left, `timeout` when the other side was silent
+    for `Request.timeout` seconds, `network` when the connection broke, `protocol` when what came was not HTTP.
+    `detail` is for a human.
+    """
+
+    request_id: int
+    kind: RequestFailureKind
+    detail: str = ""
+
+
+class Woken(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The time of the last `Sleep` or `SendRequest.deadline` came. Early is harmless: the same wait comes back."""
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The caller wants the flow to end now. It answers with `Finished`, kind `cancelled`."""
+
+
+Event = Start | ResponseStarted | BodyReceived | ResponseEnded | RequestFailed | Woken | Cancel

@@ -1,0 +1,50 @@
+"""The JSON edge: what untyped JSON is, and typed decoding that never raises anything but `RemoteProtocolError`."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import RemoteProtocolError
+
+# Any JSON value. The one place where `Any` is at home.
+JsonValue = Any
+JsonObject = dict[str, JsonValue]
+
+T = TypeVar("T")
+
+
+@functools.cache
+def decoder(shape: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of one wire shape, made once."""
+    return msgspec.json.Decoder(shape)
+
+
+def decode(data: bytes | str, shape: type[T]) -> T:
+    """`data` as `shape`.
+
+    Raises `RemoteProtocolError`, with the path of the field that is wrong and without any of the data.
+    """
+    try:
+        return decoder(shape).decode(data)
+    except msgspec.ValidationError as error:
+        raise RemoteProtocolError(f"the JSON has another shape than expected: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RemoteProtocolError(f"not JSON: {describe(data)}") from error.with_traceback(None)
+    except RecursionError:
+        raise RemoteProtocolError("the JSON is nested too deeply") from None
+
+
+def describe(data: bytes | str) -> str:
+    """What a body that should have been JSON looks like, in two or three words: never its content."""
+    head = data[:512].encode(errors="replace") if isinstance(data, str) else bytes(data[:512])
+    if not head.strip():
+        return "an empty body"
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page (a login, captcha or maintenance page?)"
+    if start.startswith(b"<"):
+        return "XML or HTML"
+    return f"{len(data)} {'characters' if isinstance(data, str) else 'bytes'} that do not parse"

@@ -1,0 +1,37 @@
+"""How much a flow puts up with: one record of numbers, each with its default."""
+
+from __future__ import annotations
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on time, tries and sizes. None of them depends on how the network cut the bytes.
+
+    Seconds: `total` for the whole flow from `Start` (None: the flow's own default, 600 for a chat and 300 for a
+    job), `idle` without a piece of content (keep-alive comments are not content), `silence` without a single byte,
+    `retry_after` for the longest pause that a server may ask for and get.
+
+    Bytes: `body` of one response, `line` and `event` of an event stream, `error_body` of a response that says no,
+    `head` for the names and values of a response's headers. `headers` is their number.
+
+    `tries` counts every sending of one request, the first included.
+    """
+
+    total: float | None = None
+    idle: float = 120.0
+    silence: float = 60.0
+    retry_after: float = 120.0
+    tries: int = 3
+    body: int = 16 * MIB
+    line: int = MIB
+    event: int = MIB
+    error_body: int = 64 * KIB
+    head: int = 64 * KIB
+    headers: int = 256
+
+
+DEFAULT_LIMITS = Limits()
