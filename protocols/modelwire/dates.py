@@ -6,8 +6,18 @@ import re
 from datetime import UTC, datetime
 
 _MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "may": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
 }
 # The three forms that RFC 9110, 5.6.7, makes every recipient read: IMF-fixdate, RFC 850, asctime. Cookies add
 # dashes to the first, so they are read as well.

@@ -2,7 +2,7 @@
 
     ModelwireError
         LocalProtocolError      you called something that must not be called now
-        InvalidInput            you gave a value that cannot work: unknown model, empty prompt, bad option (a ValueError)
+        InvalidInput            you gave a value that cannot work: unknown model, empty prompt, bad option
         SnapshotError           a snapshot is damaged, or another version's
         TextRevised             `.text()` cannot go on: the server took back what it had said
         FlowFailed              a flow ended without what it was for; `.failure` is the same as data
@@ -54,9 +54,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     def exception(self) -> FlowFailed:
         """The exception of this kind, ready to be raised."""
-        return EXCEPTIONS[self.kind](
-            self.message, status=self.status, retry_after=self.retry_after, failure=self
-        )
+        return EXCEPTIONS[self.kind](self.message, status=self.status, retry_after=self.retry_after, failure=self)
 
 
 class ModelwireError(Exception):
@@ -99,9 +97,7 @@ class FlowFailed(ModelwireError):
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
-        self.failure = failure or Failure(
-            kind=self.kind, message=message, status=status, retry_after=retry_after
-        )
+        self.failure = failure or Failure(kind=self.kind, message=message, status=status, retry_after=retry_after)
 
 
 class ConnectError(FlowFailed):
@@ -143,7 +139,7 @@ class LimitExceeded(FlowFailed):
 class StatusError(FlowFailed):
     """The server answered with an HTTP status that means no."""
 
-    kind = "status"
+    kind: ClassVar[FailureKind] = "status"
 
 
 class RateLimited(StatusError):

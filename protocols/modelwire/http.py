@@ -115,9 +115,7 @@ def multipart_body(fields: Mapping[str, str], boundary: str) -> bytes:
     for name, value in fields.items():
         if not re.fullmatch(r'[^\x00-\x1f"\\\x7f]+', name):
             raise InvalidInput("the name of a form field holds a quote or a control character")
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        )
+        parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
     return b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 

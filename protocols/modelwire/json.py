@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @functools.cache
-def decoder(shape: type[T]) -> msgspec.json.Decoder[T]:
+def _decoder(shape: object) -> msgspec.json.Decoder[Any]:
     """The decoder of one wire shape, made once."""
     return msgspec.json.Decoder(shape)
 
@@ -28,13 +28,14 @@ def decode(data: bytes | str, shape: type[T]) -> T:
     Raises `RemoteProtocolError`, with the path of the field that is wrong and without any of the data.
     """
     try:
-        return decoder(shape).decode(data)
+        value: T = _decoder(shape).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
         raise RemoteProtocolError(f"the JSON has another shape than expected: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RemoteProtocolError(f"not JSON: {describe(data)}") from error.with_traceback(None)
+    except (msgspec.DecodeError, UnicodeError):
+        raise RemoteProtocolError(f"not JSON: {describe(data)}") from None
     except RecursionError:
         raise RemoteProtocolError("the JSON is nested too deeply") from None
+    return value
 
 
 def describe(data: bytes | str) -> str:

@@ -11,7 +11,7 @@ LONGEST_PAUSE = 30.0
 
 # Statuses that mean "not now", not "no".
 _TEMPORARY_STATUSES = frozenset({408, 425, 429})
-_TEMPORARY_KINDS: frozenset[FailureKind] = frozenset({"connect", "timeout", "network", "truncated", "protocol"})
+_TEMPORARY_KINDS: frozenset[FailureKind] = frozenset({"connect", "timeout", "network", "truncated"})
 
 
 def is_temporary(kind: FailureKind, status: int | None) -> bool:

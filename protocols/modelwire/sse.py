@@ -14,11 +14,15 @@ a list of fragments of one line, joined once: the cost is linear in the input, w
 from __future__ import annotations
 
 import codecs
+from typing import TypeVar
 
 import msgspec
 
-from .errors import InvalidInput, LimitExceeded
+from .errors import InvalidInput, LimitExceeded, RemoteProtocolError
+from .json import decode
 from .limits import DEFAULT_LIMITS
+
+T = TypeVar("T")
 
 # Larger than any reconnection time that means something; keeps `int` away from a megabyte of digits.
 MAX_RETRY_DIGITS = 15
@@ -38,6 +42,20 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
     def data(self) -> str:
         """The data as text; bytes that are not UTF-8 become U+FFFD."""
         return self.raw.decode("utf-8", "replace")
+
+    def decode(self, shape: type[T]) -> T:
+        """The data as JSON of this shape, straight from the bytes.
+
+        Raises `RemoteProtocolError` with the path of a field that is wrong.
+        """
+        try:
+            return decode(self.raw, shape)
+        except RemoteProtocolError:
+            # Bytes that are not UTF-8 are no JSON, but their replacement may be.
+            text = self.data
+            if "\ufffd" not in text:
+                raise
+            return decode(text, shape)
 
 
 class EventLimitExceeded(LimitExceeded):

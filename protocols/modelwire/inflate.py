@@ -1,0 +1,64 @@
+"""Content codings, undone in bounded steps: no answer takes more memory than a step, however far it expands."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from .errors import RemoteProtocolError, TruncatedError
+
+STEP = 64 * 1024  # bytes
+
+# The codings of RFC 9110, 8.4.1, by the window bits that tell zlib their wrapping. 47: zlib or gzip, by its head.
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+
+
+class Inflater:
+    """Undoes one content coding (`gzip`, `deflate`, `identity` or none).
+
+    Raises `RemoteProtocolError` for a coding that it does not know, for a chain of them, and for broken data.
+    """
+
+    def __init__(self, coding: str | None) -> None:
+        name = (coding or "").strip().lower()
+        self._raw_is_possible = name == "deflate"
+        self._decompress: zlib._Decompress | None = None
+        self._is_plain = name in ("", "identity")
+        if not self._is_plain:
+            if name not in _WINDOW_BITS:
+                raise RemoteProtocolError("the response comes in a content coding that was not asked for")
+            self._decompress = zlib.decompressobj(_WINDOW_BITS[name])
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The decoded bytes, at most `STEP` at a time; take them all before the next `feed`."""
+        if self._decompress is None:
+            if data:
+                yield data
+            return
+        pending = data
+        while pending and not self._decompress.eof:
+            piece = self._step(pending)
+            if piece:
+                yield piece
+            pending = self._decompress.unconsumed_tail
+        if pending or self._decompress.unused_data:
+            raise RemoteProtocolError("more bytes follow the end of a compressed body")
+
+    def _step(self, data: bytes) -> bytes:
+        assert self._decompress is not None
+        try:
+            piece = self._decompress.decompress(data, STEP)
+        except zlib.error:
+            if not self._raw_is_possible:
+                raise RemoteProtocolError("the compressed body is damaged") from None
+            # Some servers send deflate without the zlib wrapping that RFC 9110, 8.4.1.2, asks for.
+            self._decompress = zlib.decompressobj(-15)
+            self._raw_is_possible = False
+            return self._step(data)
+        self._raw_is_possible = False
+        return piece
+
+    def end(self) -> None:
+        """The body ended. Raises `TruncatedError` where the compressed data had not."""
+        if self._decompress is not None and not self._decompress.eof:
+            raise TruncatedError("the compressed body was cut off")

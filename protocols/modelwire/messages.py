@@ -1,0 +1,94 @@
+"""A conversation as messages, and how it becomes the one prompt that these providers take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from .errors import InvalidInput
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part of a message whose content is a list; only parts of type `text` are read."""
+
+    type: str = "text"
+    text: str = ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message: who says it (`user`, `assistant`, `system`, ...) and what, as text or as a list of parts."""
+
+    role: str
+    content: str | tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The content as one string: the text parts joined."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if part.type == "text")
+
+
+# What a caller may give: a prompt alone, or the history as messages or as the dicts that other libraries use.
+Messages = str | Sequence[Message | Mapping[str, object]]
+
+
+def as_messages(messages: Messages) -> tuple[Message, ...]:
+    """The history as `Message`s.
+
+    Raises `InvalidInput` where nothing in it says anything, where an item is not a message, and for a lone
+    surrogate, which UTF-8 cannot carry.
+    """
+    if isinstance(messages, str):
+        history: tuple[Message, ...] = (Message("user", messages),)
+    else:
+        history = tuple(_as_message(item) for item in messages)
+    if not any(message.text.strip() for message in history):
+        raise InvalidInput("the prompt is empty: say something")
+    for message in history:
+        require_utf8(message.role + message.text, "the prompt")
+    return history
+
+
+def _as_message(item: object) -> Message:
+    try:
+        return item if isinstance(item, Message) else msgspec.convert(item, Message)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"not a message: {error}; a message has a role and a content") from None
+
+
+def require_utf8(text: str, what: str) -> str:
+    """`text`, if UTF-8 can carry it; else `InvalidInput`, naming it by `what`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} holds a lone surrogate, which UTF-8 cannot carry") from None
+    return text
+
+
+def format_prompt(messages: Sequence[Message]) -> str:
+    """The history as one prompt: a single message's content alone, several as lines `Role: content`.
+
+    Messages with blank content are left out, and a last line `Assistant:` asks for the answer.
+    """
+    if len(messages) == 1:
+        return messages[0].text
+    lines = [f"{message.role.capitalize()}: {message.text}" for message in messages if message.text.strip()]
+    return "\n".join([*lines, "Assistant:"])
+
+
+def last_user_message(messages: Sequence[Message]) -> str:
+    """What the user said last: the last run of user messages, blank ones left out, joined by newlines."""
+    run = list(_last_run(messages))
+    return "\n".join(text for text in reversed(run) if text.strip())
+
+
+def _last_run(messages: Sequence[Message]) -> Iterable[str]:
+    found = False
+    for message in reversed(messages):
+        if message.role == "user":
+            found = True
+            yield message.text
+        elif found:
+            return

@@ -1,0 +1,81 @@
+"""Cromicle: one signed request, answered with raw text.
+
+The wire is described in `docs/wires.md`; the service no longer answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from modelwire.chat import ChatFlow
+from modelwire.flow import Steps
+from modelwire.http import Request, json_body
+from modelwire.provider import Provider
+from modelwire.text import TextSink
+
+
+class CromicleEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service is: the host, and the path on it."""
+
+    site: str = "https://cromicle.top"
+    chat_path: str = "/chat"
+
+
+class CromicleOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set: `token` is the constant that the site's own page sends and mixes into the hash."""
+
+    token: str = "abc"
+
+
+class ChatBody(msgspec.Struct):
+    """The body of `POST /chat`."""
+
+    message: str
+    token: str
+    hash: str
+
+
+@dataclass(kw_only=True)
+class CromicleChat(ChatFlow):
+    """A chat with Cromicle: `TextDelta`s, and nothing to log in to."""
+
+    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
+    default_model: ClassVar[str] = "gpt-3.5-turbo"
+
+    options: CromicleOptions = CromicleOptions()
+    endpoints: CromicleEndpoints = CromicleEndpoints()
+
+    def start(self) -> Steps:
+        """Ask, and hand on the answer as it comes."""
+        yield from self.stream(self.chat_request, lambda: TextSink(self.emit))
+
+    def chat_request(self) -> Request:
+        """The prompt with its hash."""
+        token, prompt = self.options.token, self.prompt
+        digest = hashlib.sha256((token + prompt).encode()).hexdigest()
+        return Request(
+            method="POST",
+            url=self.endpoints.site + self.endpoints.chat_path,
+            headers=(("accept", "*/*"), ("content-type", "application/json")),
+            body=json_body(ChatBody(prompt, token, digest)),
+            timeout=self.limits.silence,
+        )
+
+
+PROVIDER = Provider(
+    name="cromicle",
+    label="Cromicle",
+    kind="chat",
+    flow=CromicleChat,
+    models=CromicleChat.models,
+    default_model=CromicleChat.default_model,
+    options=CromicleOptions,
+    endpoints=CromicleEndpoints,
+    website="https://cromicle.top",
+    answers="no",
+    note="The service is gone; the protocol is kept whole, and runs against the emulator.",
+)

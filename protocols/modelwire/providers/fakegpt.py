@@ -1,0 +1,288 @@
+"""FakeGpt: draw one of the site's shared tokens, log in with it, ask; the answer is an event stream.
+
+The wire is described in `docs/wires.md`; the service no longer answers.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from modelwire.chat import ChatFlow
+from modelwire.cookies import Cookies, cookie_header, store_cookies
+from modelwire.errors import NoAnswer, Refused, RemoteProtocolError
+from modelwire.flow import NOT_KEPT, Steps
+from modelwire.http import Headers, Reply, Request, form_body, json_body
+from modelwire.json import JsonValue
+from modelwire.outputs import CredentialsChanged
+from modelwire.provider import Provider
+from modelwire.sse import ServerSentEvent
+from modelwire.text import CumulativeText, EventSink
+
+# Statuses by which the service says that the credentials are not, or no longer, good.
+REFUSED = (401, 403)
+REDIRECTS = (301, 302, 303, 307, 308)
+PASSWORD_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class FakeGptEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service is: the host, and the paths on it."""
+
+    site: str = "https://chat-shared2.zhile.io"
+    loads_path: str = "/api/loads"
+    login_path: str = "/auth/login"
+    session_path: str = "/api/auth/session"
+    conversation_path: str = "/api/conversation"
+
+
+class FakeGptOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set: constants that the site's own page sends."""
+
+    user_agent: str = (
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/117.0.0.0 Safari/537.36"
+    )
+    accept_language: str = "en-US"
+    sec_ch_ua: str = '"Google Chrome";v="117", "Not;A=Brand";v="8", "Chromium";v="117"'
+    sec_ch_ua_platform: str = '"Linux"'
+    sec_ch_ua_mobile: str = "?0"
+    wire_model: str = "text-davinci-002-render-sha"
+    timezone_offset_min: int = -120
+
+
+class FakeGptCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a login yields, kept and used again until it is refused."""
+
+    access_token: str
+    cookies: Cookies = ()
+
+    def __repr__(self) -> str:
+        return "FakeGptCredentials(<access_token, cookies>)"
+
+
+# The wire, as it comes and goes.
+
+
+class Load(msgspec.Struct):
+    """One shared token on offer."""
+
+    token_id: str
+
+
+class LoadsReply(msgspec.Struct):
+    """`GET /api/loads`."""
+
+    loads: list[Load]
+
+
+class SessionReply(msgspec.Struct, rename="camel"):
+    """`GET /api/auth/session`."""
+
+    access_token: str
+
+
+class Author(msgspec.Struct):
+    """Who says a message."""
+
+    role: str = "user"
+
+
+class AskContent(msgspec.Struct):
+    """What a message says."""
+
+    parts: list[str]
+    content_type: str = "text"
+
+
+class AskMessage(msgspec.Struct):
+    """One message of a question."""
+
+    id: str
+    content: AskContent
+    author: Author = Author()
+    metadata: dict[str, str] = {}
+
+
+class AskBody(msgspec.Struct, kw_only=True):
+    """The body of `POST /api/conversation`."""
+
+    action: str = "next"
+    messages: list[AskMessage]
+    parent_message_id: str
+    model: str
+    plugin_ids: list[str] = []
+    timezone_offset_min: int
+    suggestions: list[str] = []
+    history_and_training_disabled: bool = True
+    arkose_token: str = ""
+    force_paragen: bool = False
+
+
+class AnswerMetadata(msgspec.Struct):
+    """Only messages of type `next` carry text."""
+
+    message_type: str | None = None
+
+
+class AnswerContent(msgspec.Struct):
+    """The text so far, whole, is the first part. Parts of other messages may be anything."""
+
+    parts: list[JsonValue] = []
+
+
+class AnswerMessage(msgspec.Struct):
+    """One message of the answer."""
+
+    metadata: AnswerMetadata = AnswerMetadata()
+    content: AnswerContent = AnswerContent()
+
+
+class AnswerEvent(msgspec.Struct):
+    """The data of one event of the answer."""
+
+    message: AnswerMessage | None = None
+
+
+@dataclass(kw_only=True)
+class FakeGptChat(ChatFlow):
+    """A chat with FakeGpt: `TextDelta`s, and `CredentialsChanged` when it had to log in."""
+
+    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
+    default_model: ClassVar[str] = "gpt-3.5-turbo"
+
+    credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    options: FakeGptOptions = FakeGptOptions()
+    endpoints: FakeGptEndpoints = FakeGptEndpoints()
+    is_fresh: bool = field(default=False, init=False)  # this flow logged in itself: another login would not help
+
+    def start(self) -> Steps:
+        """Log in with one of the shared tokens, unless there are credentials from before."""
+        if self.credentials is not None:
+            return self.ask
+        reply = yield from self.fetch(partial(self.get_request, self.endpoints.loads_path, {"t": str(int(self.now))}))
+        cookies = self.gather((), reply, self.endpoints.loads_path)
+        loads = reply.decode(LoadsReply).loads
+        if not loads:
+            raise NoAnswer("the service has no shared token on offer now: try again later")
+        token_id = self.conceal(self.choice(loads).token_id)
+        password = self.secret_text(PASSWORD_ALPHABET, 10)
+        # The site may answer a login with a redirect; its cookies are all that is wanted.
+        reply = yield from self.fetch(partial(self.login_request, token_id, password, cookies), allow=REDIRECTS)
+        cookies = self.gather(cookies, reply, self.endpoints.login_path)
+        reply = yield from self.fetch(partial(self.get_request, self.endpoints.session_path, {}, cookies))
+        cookies = self.gather(cookies, reply, self.endpoints.session_path)
+        token = self.conceal(reply.decode(SessionReply).access_token)
+        self.credentials = FakeGptCredentials(access_token=token, cookies=cookies)
+        self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
+        self.is_fresh = True
+        return self.ask
+
+    def ask(self) -> Steps:
+        """Ask, and hand on the answer as it comes. Refused credentials are dropped, and replaced once."""
+        if self.credentials is None:
+            return self.start
+        reply = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED)
+        if reply.status not in REFUSED:
+            return None
+        self.credentials = None
+        self.emit(CredentialsChanged(None))
+        if self.is_fresh:
+            raise Refused(f"the service refuses a login of its own making: {self.excerpt(reply)}", status=reply.status)
+        return self.start
+
+    def gather(self, cookies: Cookies, reply: Reply, path: str) -> Cookies:
+        """The cookie store after a reply, its values concealed from now on."""
+        cookies = store_cookies(cookies, self.endpoints.site + path, reply.headers, self.now)
+        for cookie in cookies:
+            self.conceal(cookie.value)
+        return cookies
+
+    def open_answer(self) -> EventSink:
+        """A sink for one try."""
+        return EventSink(partial(self.take, CumulativeText(self.emit)), self.limits)
+
+    def take(self, text: CumulativeText, event: ServerSentEvent) -> bool:
+        """One event of the answer."""
+        if event.raw == b"[DONE]":
+            if not text.was_updated:
+                raise NoAnswer("no valid response: the stream held no message")
+            return True
+        message = event.decode(AnswerEvent).message
+        if message is not None and message.metadata.message_type == "next":
+            parts = message.content.parts
+            if not parts or not isinstance(parts[0], str):
+                raise RemoteProtocolError("a message of the answer holds no text - at `$.message.content.parts[0]`")
+            text.update(parts[0])
+        return False
+
+    def headers(self, path: str, cookies: Cookies) -> Headers:
+        """What every request carries."""
+        options, site = self.options, self.endpoints.site
+        return (
+            ("Accept-Language", options.accept_language),
+            ("User-Agent", options.user_agent),
+            ("Referer", f"{site}/?v=2"),
+            ("sec-ch-ua", options.sec_ch_ua),
+            ("sec-ch-ua-platform", options.sec_ch_ua_platform),
+            ("sec-ch-ua-mobile", options.sec_ch_ua_mobile),
+            *cookie_header(cookies, site + path, self.now),
+        )
+
+    def get_request(self, path: str, query: dict[str, str], cookies: Cookies = ()) -> Request:
+        """A page of the API."""
+        url = self.endpoints.site + path + (f"?{urlencode(query)}" if query else "")
+        return Request(method="GET", url=url, headers=self.headers(path, cookies), timeout=self.limits.silence)
+
+    def login_request(self, token_id: str, password: str, cookies: Cookies) -> Request:
+        """The login with a shared token, under a password that nobody else knows."""
+        path = self.endpoints.login_path
+        return Request(
+            method="POST",
+            url=self.endpoints.site + path,
+            headers=(*self.headers(path, cookies), ("Content-Type", "application/x-www-form-urlencoded")),
+            body=form_body({"token_key": token_id, "session_password": password}),
+            timeout=self.limits.silence,
+        )
+
+    def ask_request(self) -> Request:
+        """The prompt, with fresh ids."""
+        path = self.endpoints.conversation_path
+        held = self.credentials or FakeGptCredentials(access_token="")
+        body = AskBody(
+            messages=[AskMessage(self.uuid(), AskContent([self.prompt]))],
+            parent_message_id=self.uuid(),
+            model=self.options.wire_model,
+            timezone_offset_min=self.options.timezone_offset_min,
+        )
+        return Request(
+            method="POST",
+            url=self.endpoints.site + path,
+            headers=(
+                *self.headers(path, held.cookies),
+                ("Content-Type", "application/json"),
+                ("Accept", "text/event-stream"),
+                ("X-Authorization", f"Bearer {held.access_token}"),
+            ),
+            body=json_body(body),
+            timeout=self.limits.silence,
+        )
+
+
+PROVIDER = Provider(
+    name="fakegpt",
+    label="FakeGpt",
+    kind="chat",
+    flow=FakeGptChat,
+    models=FakeGptChat.models,
+    default_model=FakeGptChat.default_model,
+    options=FakeGptOptions,
+    endpoints=FakeGptEndpoints,
+    credentials=FakeGptCredentials,
+    website="https://chat-shared2.zhile.io",
+    answers="no",
+    note="The service is gone; the protocol is kept whole, and runs against the emulator.",
+)

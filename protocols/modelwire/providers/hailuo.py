@@ -1,0 +1,293 @@
+"""Hailuo AI: a signed multipart request for those who have logged in, answered with named events.
+
+The wire is described in `docs/wires.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from modelwire.chat import ChatFlow
+from modelwire.cookies import Cookies, cookie_header
+from modelwire.errors import LoginRequiredError, NoAnswer
+from modelwire.flow import NOT_KEPT, Steps
+from modelwire.http import Request, multipart_body
+from modelwire.messages import last_user_message
+from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
+from modelwire.provider import Provider
+from modelwire.sse import ServerSentEvent
+from modelwire.text import CumulativeText, EventSink
+
+# Statuses by which the service says that the login is no longer good.
+REFUSED = (401, 403)
+LABEL = "Hailuo AI"
+NEW_CHAT = "0"
+
+
+class HailuoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service is: the host, and the path on it, which is part of what is signed."""
+
+    site: str = "https://www.hailuo.ai"
+    chat_path: str = "/v4/api/chat/msg"
+
+
+class HailuoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set.
+
+    `login_url` is where a person is told to log in (the site itself, if empty); `character_id` is who answers.
+    The others are constants that the site's own script sends.
+    """
+
+    login_url: str = ""
+    character_id: str = "1"
+    search_mode: str = "0"
+    device_platform: str = "web"
+    biz_id: str = "2"
+    app_id: str = "3001"
+    version_code: str = "22201"
+    lang: str = "en"
+
+
+class HailuoCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a login in a browser yields: the token, and the device that it was issued to.
+
+    A token alone will do: `uuid` and `device_id` are drawn then, once, and kept.
+    """
+
+    token: str
+    uuid: str = ""
+    device_id: str = ""
+    os_name: str = "Linux"
+    browser_name: str = "chrome"
+    cpu_core_num: int = 8
+    browser_language: str = "en-US"
+    browser_platform: str = "Linux x86_64"
+    screen_width: int = 1920
+    screen_height: int = 1080
+    user_agent: str = ""
+    cookies: Cookies = ()
+
+    def __repr__(self) -> str:
+        return "HailuoCredentials(<token, device, cookies>)"
+
+
+class HailuoConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat that can be gone on with, by the login that began it."""
+
+    token: str
+    chat_id: str = msgspec.field(name="chatID")
+    character_id: str = msgspec.field(name="characterID")
+
+    def __repr__(self) -> str:
+        return "HailuoConversation(<token, chatID, characterID>)"
+
+
+# The wire: what the named events hold.
+
+
+class SendResult(msgspec.Struct, rename={"chat_title": "chatTitle", "chat_id": "chatID"}):
+    """The question arrived, and began or continued a chat."""
+
+    chat_title: str | None = None
+    chat_id: str | int | None = None
+
+
+class SendResultData(msgspec.Struct):
+    """Inside `data`."""
+
+    send_result: SendResult = msgspec.field(name="sendResult")
+
+
+class SendResultEvent(msgspec.Struct):
+    """Event `send_result`."""
+
+    data: SendResultData
+
+
+class MessageResult(msgspec.Struct):
+    """The answer so far, whole."""
+
+    content: str
+
+
+class MessageResultData(msgspec.Struct):
+    """Inside `data`."""
+
+    message_result: MessageResult = msgspec.field(name="messageResult")
+
+
+class MessageResultEvent(msgspec.Struct):
+    """Event `message_result`."""
+
+    data: MessageResultData
+
+
+@dataclass(kw_only=True)
+class HailuoChat(ChatFlow):
+    """A chat with Hailuo AI: `TextDelta`s, the chat's title, and the conversation to go on with next time.
+
+    Without credentials it asks for a login (`LoginRequired`) and ends.
+    """
+
+    models: ClassVar[dict[str, tuple[str, ...]]] = {"MiniMax": ("MiniMax",), "minimax": ("MiniMax",)}
+    default_model: ClassVar[str] = "MiniMax"
+
+    credentials: HailuoCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    conversation: HailuoConversation | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    options: HailuoOptions = HailuoOptions()
+    endpoints: HailuoEndpoints = HailuoEndpoints()
+    chat_id: str = field(default=NEW_CHAT, init=False)
+    character_id: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.character_id = self.options.character_id
+        begun = self.conversation
+        # A chat belongs to the login that began it: under another token it cannot be continued.
+        if begun is not None and self.credentials is not None and begun.token == self.credentials.token:
+            self.chat_id, self.character_id = begun.chat_id, begun.character_id
+
+    def start(self) -> Steps:
+        """Make sure that there is a login, and a device that goes with it; then ask."""
+        credentials = self.require_login()
+        if not (credentials.uuid and credentials.device_id):
+            self.credentials = msgspec.structs.replace(
+                credentials,
+                uuid=credentials.uuid or self.uuid(),
+                device_id=credentials.device_id or self.nonce(),
+            )
+            self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
+        reply = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED)
+        if reply.status in REFUSED:
+            self.emit_login_required()
+            raise LoginRequiredError(
+                f"{LABEL} no longer accepts the login: log in again with 'modelwire login hailuo'", status=reply.status
+            )
+
+    def require_login(self) -> HailuoCredentials:
+        """The credentials. Raises `LoginRequiredError` where there are none."""
+        if self.credentials is None or not self.credentials.token:
+            self.emit_login_required()
+            raise LoginRequiredError(f"{LABEL} answers only after a login: log in with 'modelwire login hailuo'")
+        return self.credentials
+
+    def emit_login_required(self) -> None:
+        """Say where a person has to log in."""
+        self.emit(LoginRequired(LABEL, self.options.login_url or self.endpoints.site))
+
+    def open_answer(self) -> EventSink:
+        """A sink for one try."""
+        return EventSink(partial(self.take, CumulativeText(self.emit)), self.limits)
+
+    def take(self, text: CumulativeText, event: ServerSentEvent) -> bool:
+        """One event of the answer. `close_chunk` ends it, though the connection may stay open."""
+        match event.event:
+            case "message_result":
+                text.update(event.decode(MessageResultEvent).data.message_result.content)
+            case "send_result":
+                self.take_send_result(event.decode(SendResultEvent).data.send_result)
+            case "close_chunk":
+                if not text.was_updated:
+                    raise NoAnswer("no valid response: the answer was closed before it began")
+                return True
+        return False
+
+    def take_send_result(self, result: SendResult) -> None:
+        """The chat has a title, and an id to go on with."""
+        if result.chat_title:
+            self.emit(TitleChanged(result.chat_title))
+        if result.chat_id is not None:
+            conversation = HailuoConversation(
+                token=self.require_login().token, chat_id=str(result.chat_id), character_id=self.character_id
+            )
+            self.emit(ConversationChanged(msgspec.to_builtins(conversation)))
+
+    @property
+    def question(self) -> str:
+        """The last user message alone in a chat that goes on, the whole prompt in a new one."""
+        return self.prompt if self.chat_id == NEW_CHAT else last_user_message(self.history) or self.prompt
+
+    def path_and_query(self, unix: str) -> str:
+        """The path with the device, as it is sent and signed; `unix` is milliseconds since 1970."""
+        options, device = self.options, self.require_login()
+        query = {
+            "device_platform": options.device_platform,
+            "biz_id": options.biz_id,
+            "app_id": options.app_id,
+            "version_code": options.version_code,
+            "lang": options.lang,
+            "uuid": device.uuid,
+            "device_id": device.device_id,
+            "os_name": device.os_name,
+            "browser_name": device.browser_name,
+            "cpu_core_num": str(device.cpu_core_num),
+            "browser_language": device.browser_language,
+            "browser_platform": device.browser_platform,
+            "screen_width": str(device.screen_width),
+            "screen_height": str(device.screen_height),
+            "unix": unix,
+        }
+        return f"{self.endpoints.chat_path}?{urlencode(query)}"
+
+    def chat_request(self) -> Request:
+        """The question, signed for this moment."""
+        device = self.require_login()
+        unix = str(int(self.now * 1000))
+        path_and_query = self.path_and_query(unix)
+        form = {
+            "characterID": self.character_id,
+            "msgContent": self.question,
+            "chatID": self.chat_id,
+            "searchMode": self.options.search_mode,
+        }
+        boundary = f"----modelwire{self.nonce()}"
+        url = self.endpoints.site + path_and_query
+        return Request(
+            method="POST",
+            url=url,
+            headers=(
+                ("token", device.token),
+                ("yy", self.conceal(sign(path_and_query, form, unix))),
+                ("content-type", f"multipart/form-data; boundary={boundary}"),
+                *((("user-agent", device.user_agent),) if device.user_agent else ()),
+                *cookie_header(device.cookies, url, self.now),
+            ),
+            body=multipart_body(form, boundary),
+            timeout=self.limits.silence,
+        )
+
+
+def sign(path_and_query: str, form: dict[str, str], unix: str) -> str:
+    """The header `yy`: MD5 over MD5s of the form's texts, as the site's own script makes it."""
+    one_line = form["msgContent"].replace("\r", "").replace("\n", "")
+    body = md5(form["characterID"]) + md5(one_line) + md5(form["chatID"]) + md5("")
+    return md5(f"{quote(path_and_query, safe='')}_{body}{md5(unix)}ooui")
+
+
+def md5(text: str) -> str:
+    """MD5 of UTF-8 text, in hexadecimal digits."""
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+PROVIDER = Provider(
+    name="hailuo",
+    label=LABEL,
+    kind="chat",
+    flow=HailuoChat,
+    models=HailuoChat.models,
+    default_model=HailuoChat.default_model,
+    options=HailuoOptions,
+    endpoints=HailuoEndpoints,
+    credentials=HailuoCredentials,
+    conversation=HailuoConversation,
+    environment={"HAILUO_LOGIN_URL": "options.login_url"},
+    website="https://www.hailuo.ai",
+    answers="unknown",
+    note="Needs a login with the operator's own page. An unofficial protocol: use it with the operator's permission.",
+)

@@ -1,0 +1,196 @@
+"""MagickPen: two keys scraped from the site's scripts, a signed request, an answer in raw text.
+
+The wire is described in `docs/wires.md`; the service no longer answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from modelwire.chat import ChatFlow
+from modelwire.errors import RemoteProtocolError
+from modelwire.flow import Steps
+from modelwire.http import Request, json_body, origin, without_query
+from modelwire.provider import Provider
+from modelwire.text import TextSink
+
+_API_SECRET = re.compile(r'"X-API-Secret":"(\w+)"', re.ASCII)
+_SECRET = re.compile(r'secret:"(\w+)"', re.ASCII)
+# The tags that name a script, and the attributes that count. Bounded, and never across another tag's beginning: a
+# page made to be slow costs no more than its length.
+_SCRIPT_TAG = re.compile(r"<(?:script|link)\s([^<>]{0,2000})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""\b(src|href|as)\s*=\s*["']?([^\s"'>]*)""", re.IGNORECASE)
+
+
+class MagickPenEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service is: the site that serves the scripts, the API, and the paths on them."""
+
+    site: str = "https://magickpen.com"
+    api: str = "https://api.magickpen.com"
+    index_path: str = "/"
+    ask_path: str = "/ask"
+
+
+class MagickPenOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set.
+
+    `turnstile_response` is the answer to the site's captcha, from a user who solved one. `bundle` pins the script
+    that holds the keys (a path such as `/_nuxt/bf709a9ce19f14e18116.js`), where the site's index is not to be
+    searched. `signing_key` is the constant that the site's own script mixes into the signature.
+    `most_bundles` is the number of scripts that are looked through.
+    """
+
+    turnstile_response: str = ""
+    bundle: str = ""
+    signing_key: str = "TGDBU9zCgM"
+    most_bundles: int = 16
+
+
+class AskBody(msgspec.Struct, rename="camel"):
+    """The body of `POST /ask`."""
+
+    query: str
+    turnstile_response: str
+    action: str = "verify"
+
+
+@dataclass(kw_only=True)
+class MagickPenChat(ChatFlow):
+    """A chat with MagickPen: `TextDelta`s, and nothing to log in to."""
+
+    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-4o-mini": ("gpt-4o-mini",)}
+    default_model: ClassVar[str] = "gpt-4o-mini"
+
+    options: MagickPenOptions = MagickPenOptions()
+    endpoints: MagickPenEndpoints = MagickPenEndpoints()
+    bundles: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def start(self) -> Steps:
+        """Find out which scripts the site has now."""
+        if self.options.bundle:
+            self.bundles = [self.site_url(self.options.bundle)]
+        else:
+            reply = yield from self.fetch(partial(self.get_request, self.site_url(self.endpoints.index_path)))
+            self.bundles = self.find_bundles(reply.text())
+        return self.ask
+
+    def ask(self) -> Steps:
+        """Look through the scripts until both keys are found, then ask."""
+        api_secret = secret = ""
+        for bundle in self.bundles:
+            reply = yield from self.fetch(partial(self.get_request, bundle))
+            script = reply.text()
+            api_secret = api_secret or self.scrape(_API_SECRET, script)
+            secret = secret or self.scrape(_SECRET, script)
+            if api_secret and secret:
+                break
+        missing = [name for name, value in (("X-API-Secret", api_secret), ("secret", secret)) if not value]
+        if missing:
+            searched = ", ".join(without_query(bundle) for bundle in self.bundles) or "no script at all"
+            raise RemoteProtocolError(
+                f"{' and '.join(missing)} not found on {self.endpoints.site}; looked through: {searched}."
+                " The site may have changed: pin a script with the option 'bundle'"
+            )
+        yield from self.stream(lambda: self.ask_request(api_secret, secret), lambda: TextSink(self.emit))
+
+    def scrape(self, pattern: re.Pattern[str], script: str) -> str:
+        """The first value that the pattern finds, concealed from now on; empty where there is none."""
+        match = pattern.search(script)
+        return self.conceal(match[1]) if match else ""
+
+    def find_bundles(self, page: str) -> list[str]:
+        """The URLs of the page's own `/_nuxt/*.js` scripts, in order."""
+        found = (self.site_url(source) for source in script_sources(page) if self.is_bundle(source))
+        return list(dict.fromkeys(found))[: self.options.most_bundles]
+
+    def is_bundle(self, source: str) -> bool:
+        """Whether a script's `src` is one of the site's own bundles."""
+        try:
+            target = urljoin(self.site_url("/"), source)
+            is_own = origin(target) == origin(self.endpoints.site)
+        except ValueError:
+            return False
+        path = urlsplit(source).path
+        return is_own and path.isascii() and re.search(r"(^|/)_nuxt/[^/]+\.js$", path) is not None
+
+    def site_url(self, path: str) -> str:
+        """A path of the site, or the URL of one, below the site's base."""
+        relative = urlsplit(path)._replace(scheme="", netloc="").geturl()
+        return f"{self.endpoints.site}/{relative.lstrip('/')}"
+
+    def get_request(self, url: str) -> Request:
+        """A page or a script of the site."""
+        return Request(method="GET", url=url, headers=(("accept", "*/*"),), timeout=self.limits.silence)
+
+    def ask_request(self, api_secret: str, secret: str) -> Request:
+        """The prompt, signed for this moment."""
+        timestamp = str(int(self.now * 1000))
+        nonce = as_javascript(self.random())
+        signed = "".join(sorted((self.options.signing_key, timestamp, nonce)))
+        signature = self.conceal(hashlib.md5(signed.encode()).hexdigest())
+        site = self.endpoints.site
+        return Request(
+            method="POST",
+            url=self.endpoints.api + self.endpoints.ask_path,
+            headers=(
+                ("accept", "application/json, text/plain, */*"),
+                ("accept-language", "en-US,en;q=0.9"),
+                ("content-type", "application/json"),
+                ("origin", site),
+                ("referer", f"{site}/"),
+                ("nonce", nonce),
+                ("secret", secret),
+                ("signature", signature),
+                ("timestamp", timestamp),
+                ("x-api-secret", api_secret),
+            ),
+            body=json_body(AskBody(self.prompt, self.options.turnstile_response)),
+            timeout=self.limits.silence,
+        )
+
+
+def as_javascript(number: float) -> str:
+    """A number in [0, 1) as JavaScript prints it (ECMA-262, Number::toString): no exponent down to a millionth."""
+    if number == 0:
+        return "0"
+    text = repr(number)
+    if "e" not in text:
+        return text
+    digits, _, exponent = text.partition("e")
+    if number < 1e-6:
+        return f"{digits}e{int(exponent)}"
+    zeros = "0" * (-int(exponent) - 1)
+    return f"0.{zeros}{digits.replace('.', '')}"
+
+
+def script_sources(page: str) -> list[str]:
+    """Where the scripts of a page are, in order, also those that are only preloaded."""
+    sources = []
+    for tag in _SCRIPT_TAG.finditer(page):
+        attributes = {name.lower(): value.replace("&amp;", "&") for name, value in _ATTRIBUTE.findall(tag[1])}
+        source = attributes.get("src") or (attributes.get("as") == "script" and attributes.get("href"))
+        if source:
+            sources.append(source)
+    return sources
+
+
+PROVIDER = Provider(
+    name="magickpen",
+    label="MagickPen",
+    kind="chat",
+    flow=MagickPenChat,
+    models=MagickPenChat.models,
+    default_model=MagickPenChat.default_model,
+    options=MagickPenOptions,
+    endpoints=MagickPenEndpoints,
+    website="https://magickpen.com",
+    answers="no",
+    note="The service is gone; the protocol is kept whole, and runs against the emulator.",
+)

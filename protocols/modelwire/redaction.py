@@ -1,0 +1,69 @@
+"""What of a server's words may reach a person: no secret, no control character, no wall of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+import msgspec
+
+from .http import Headers, media_type
+
+PLACEHOLDER = "[secret]"
+
+# C0, DEL, C1, the Unicode line ends and the bidirectional overrides: what could move a terminal's cursor or reorder
+# a line of a log.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+|[\ud800-\udfff]")
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret replaced, also where it was percent-encoded or escaped as JSON."""
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    # The longest first: a secret may contain another.
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, PLACEHOLDER)
+    return text
+
+
+def _spellings(secret: str) -> set[str]:
+    if not secret:
+        return set()
+    readable = secret.encode("utf-8", "replace")
+    escaped = msgspec.json.encode(readable.decode("utf-8", "replace")).decode()[1:-1]
+    return {secret, quote(readable, safe=""), quote_plus(readable), escaped}
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """`text` as one line that is safe to print, cut at `longest` characters."""
+    line = " ".join(_UNPRINTABLE.sub(" ", text).split())
+    return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+class _ErrorDetail(msgspec.Struct):
+    message: str = ""
+
+
+class _ErrorReply(msgspec.Struct):
+    """The shapes in which JSON services say what is wrong."""
+
+    error: _ErrorDetail | str | None = None
+    message: str = ""
+    detail: str = ""
+    error_description: str = ""
+
+
+def explain(headers: Headers, body: bytes) -> str:
+    """What an error response says, as far as that can be told: the message of a JSON error, the title of a page."""
+    text = body.decode("utf-8", "replace")
+    if media_type(headers).endswith("json") or text.lstrip().startswith("{"):
+        try:
+            reply = msgspec.json.decode(body, type=_ErrorReply)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return text
+        error = reply.error.message if isinstance(reply.error, _ErrorDetail) else reply.error
+        return reply.error_description or error or reply.message or reply.detail or text
+    title = re.search(r"<title[^>]{0,200}>([^<]{0,500})", text, re.IGNORECASE)
+    if title is not None:
+        return f"a page titled {title[1].strip()!r}"
+    return text
