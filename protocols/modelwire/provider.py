@@ -21,6 +21,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `models` maps every name that a user may type to the name on the wire, or to several of which one is drawn.
     `answers` says whether the service is known to answer today; `note` says why not, or on what terms.
+    `login_field` is the one field of the credentials that a person can bring by hand; empty where there is none.
     `environment` maps a variable of the environment to what it fills: `credentials.NAME` or `options.NAME`.
     """
 
@@ -34,6 +35,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: type[msgspec.Struct]
     credentials: type[msgspec.Struct] | None = None
     conversation: type[msgspec.Struct] | None = None
+    login_field: str = ""
     environment: dict[str, str] = {}
     website: str
     answers: Literal["yes", "no", "unknown"]

@@ -357,6 +357,7 @@ PROVIDER = Provider(
     options=ArtaOptions,
     endpoints=ArtaEndpoints,
     credentials=ArtaCredentials,
+    login_field="api_key",
     environment={"ARTA_API_KEY": "credentials.api_key"},
     website="https://ai-arta.com",
     answers="unknown",

@@ -286,6 +286,7 @@ PROVIDER = Provider(
     endpoints=HailuoEndpoints,
     credentials=HailuoCredentials,
     conversation=HailuoConversation,
+    login_field="token",
     environment={"HAILUO_LOGIN_URL": "options.login_url"},
     website="https://www.hailuo.ai",
     answers="unknown",

@@ -1,0 +1,105 @@
+"""`modelwire chat`."""
+
+from __future__ import annotations
+
+import click
+
+from modelwire.errors import FlowFailed
+from modelwire.messages import Message
+from modelwire.outputs import LoginRequired, Output, Restarted, StatusChanged, TextDelta, TextReplaced, TitleChanged
+from modelwire_io.client import Client
+from modelwire_io.history import History, open_history
+from modelwire_io.work import Chat
+
+from .prompts import read_prompt
+from .reporting import hint, write_end, write_json
+from .settings import Settings, provider_options
+from .terminal import note, write_line, write_text
+
+DEFAULT_MODEL = "cromicle"
+
+
+@click.command(name="chat")
+@click.option("-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Whom to ask.")
+@click.option("-s", "system", metavar="SYSTEM", help="A system message, put before the conversation.")
+@click.option("-c", "goes_on", is_flag=True, help="Continue the last conversation with this provider.")
+@provider_options
+@click.argument("prompt", nargs=-1)
+def command(settings: Settings, model: str, system: str | None, goes_on: bool, prompt: tuple[str, ...]) -> None:
+    """Ask a provider, and print the answer to stdout as it comes.
+
+    PROMPT is read from stdin when that is not a terminal and no PROMPT is given.
+    """
+    question = Message("user", read_prompt(prompt))
+    with settings.open_client() as client:
+        provider, origin = client.locate(model)
+        history = open_history(provider.name, origin, is_kept=not settings.emulate)
+        past = history.load() if goes_on else None
+        if goes_on and past is None:
+            note(f"there is no conversation with {provider.label} to continue: this begins one")
+        messages = (*(past.messages if past else ()), question)
+        try:
+            chat = _ask(client, settings, model, messages, system, past)
+        except FlowFailed as error:
+            if settings.as_json:
+                write_end(error.failure)
+            hint(error, model)
+            raise
+        history.save(History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
+
+
+def _ask(
+    client: Client,
+    settings: Settings,
+    model: str,
+    messages: tuple[Message, ...],
+    system: str | None,
+    past: History | None,
+) -> Chat:
+    """Print the answer as it comes, and return the chat when it is whole."""
+    options = settings.options_for(client.locate(model)[0])
+    conversation = past.conversation if past else None
+    with client.chat(model, messages, system=system, conversation=conversation, **options) as chat:
+        show = write_json if settings.as_json else _Screen().show
+        try:
+            for output in chat:
+                show(output)
+        finally:
+            if not settings.as_json and chat.answer and not chat.answer.endswith("\n"):
+                write_line()
+    if settings.as_json:
+        write_end(None)
+    return chat
+
+
+class _Screen:
+    """Prints an answer, and says so when it begins anew."""
+
+    def __init__(self) -> None:
+        self._has_text = False
+
+    def show(self, output: Output) -> None:
+        """One output: text to stdout, the rest to stderr."""
+        match output:
+            case TextDelta(text):
+                self._has_text = True
+                write_text(text)
+            case TextReplaced(text):
+                self._begin_anew("the provider revised its answer, which now is:")
+                write_text(text)
+            case Restarted():
+                self._begin_anew("the answer begins again:")
+            case TitleChanged(title):
+                note(f"title: {title}")
+            case StatusChanged(_, text):
+                note(text)
+            case LoginRequired(label, url):
+                note(f"{label} wants a login: {url}")
+            case _:
+                pass
+
+    def _begin_anew(self, reason: str) -> None:
+        if self._has_text:
+            write_line()
+        note(reason)
+        self._has_text = True

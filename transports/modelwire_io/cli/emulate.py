@@ -1,0 +1,30 @@
+"""`modelwire emulate`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+import msgspec
+
+from modelwire_io.emulator_server import EmulatorServer
+
+from .terminal import note, write_line
+
+
+@click.command(name="emulate")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; by default one that is free.")
+def command(port: int) -> None:
+    """Serve every provider's emulator on loopback, provider P under /P/, until interrupted.
+
+    When it is ready, one line of JSON on stdout says where: {"url": ..., "providers": {...}}.
+    """
+    stop = threading.Event()
+    # A service manager stops a server with SIGTERM: that is no accident, and no trace is wanted.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with EmulatorServer(port=port) as server:
+        ready = {"url": server.url, "providers": dict(server.providers)}
+        write_line(msgspec.json.encode(ready).decode())
+        note("Ctrl-C stops the emulators")
+        stop.wait()

@@ -1,0 +1,63 @@
+"""`modelwire models`."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from modelwire.catalog import PROVIDERS
+from modelwire.provider import Provider
+from modelwire_io.plugins import load_provider, plugin_names
+
+from .terminal import bold, dim, write_line
+
+_ANSWERS = {"yes": "answers", "no": "gone", "unknown": "not known"}
+
+
+@click.command(name="models")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.argument("provider", required=False)
+def command(provider: str | None, as_json: bool) -> None:
+    """List the providers and what is known of their services, or the models of one PROVIDER."""
+    if provider is not None:
+        _write_models(load_provider(provider), as_json)
+        return
+    providers = [load_provider(name) for name in (*PROVIDERS, *plugin_names())]
+    if as_json:
+        write_line(msgspec.json.encode([_as_json(entry) for entry in providers]).decode())
+    else:
+        _write_table(providers)
+
+
+def _as_json(provider: Provider) -> dict[str, object]:
+    return {
+        "name": provider.name,
+        "label": provider.label,
+        "kind": provider.kind,
+        "default_model": provider.default_model,
+        "models": list(provider.models),
+        "website": provider.website,
+        "answers": provider.answers,
+        "note": provider.note,
+    }
+
+
+def _write_models(provider: Provider, as_json: bool) -> None:
+    if as_json:
+        write_line(msgspec.json.encode(_as_json(provider)).decode())
+        return
+    for model in provider.models:
+        suffix = dim("  (default)") if model == provider.default_model else ""
+        write_line(f"{provider.name}/{model}{suffix}")
+
+
+def _write_table(providers: list[Provider]) -> None:
+    rows = [("PROVIDER", "KIND", "DEFAULT MODEL", "SERVICE")]
+    rows += [(entry.name, entry.kind, entry.default_model, _ANSWERS[entry.answers]) for entry in providers]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for number, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        write_line(bold(line) if number == 0 else line)
+    write_line()
+    for entry in providers:
+        write_line(f"{entry.label}: {entry.note}")

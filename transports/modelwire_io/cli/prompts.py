@@ -1,0 +1,22 @@
+"""Where the prompt comes from: the command line, or a pipe."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+def read_prompt(words: tuple[str, ...]) -> str:
+    """The words of the command line as one prompt; with none, or a single `-`, what is piped in.
+
+    Raises `click.UsageError` where neither says anything.
+    """
+    if words and words != ("-",):
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        raise click.UsageError("give a PROMPT, or pipe one in")
+    text = sys.stdin.buffer.read().decode("utf-8", "replace").strip()
+    if not text:
+        raise click.UsageError("the prompt is empty: give a PROMPT, or pipe one in")
+    return text

@@ -1,0 +1,70 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import click
+
+from modelwire.provider import Provider, parse_options
+from modelwire_io.client import Client, Configuration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Settings(NamedTuple):
+    """What the user said about how to reach a provider, and how to tell what it says."""
+
+    emulate: bool
+    base_url: str | None
+    proxy: str | None
+    timeout: float | None
+    as_json: bool
+    options: dict[str, str]
+
+    def options_for(self, provider: Provider) -> dict[str, Any]:
+        """The provider's options that the user set. Raises `InvalidInput` for one that it does not have."""
+        parse_options(provider.options, self.options)
+        return {key.replace("-", "_"): value for key, value in self.options.items()}
+
+    def open_client(self) -> Client:
+        """A client as the user wants it."""
+        configuration = Configuration(
+            emulate=self.emulate, base_url=self.base_url, proxy=self.proxy, timeout=self.timeout
+        )
+        return Client(**configuration)
+
+
+_OPTIONS = (
+    click.option("--emulate", is_flag=True, help="Talk to emulators inside this process: no network, no keys."),
+    click.option("--base-url", metavar="URL", help="Use this address instead of the provider's hosts."),
+    click.option("--proxy", metavar="URL", help="Go through this proxy; '' for none. Default: the environment's."),
+    click.option("--timeout", type=float, metavar="S", help="Seconds for all of it. Default: 600, for images 300."),
+    click.option("--json", "as_json", is_flag=True, help="Write what happens as JSON lines."),
+    click.option("-o", "options", nargs=2, multiple=True, metavar="KEY VALUE", help="Set an option of the provider."),
+)
+
+
+def provider_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the shared options; it gets them as one `settings`."""
+
+    @functools.wraps(command)
+    def with_settings(
+        emulate: bool,
+        base_url: str | None,
+        proxy: str | None,
+        timeout: float | None,
+        as_json: bool,
+        options: tuple[tuple[str, str], ...],
+        **rest: Any,
+    ) -> R:
+        if emulate and base_url:
+            raise click.UsageError("--emulate and --base-url exclude each other")
+        return command(settings=Settings(emulate, base_url, proxy, timeout, as_json, dict(options)), **rest)
+
+    for option in reversed(_OPTIONS):
+        with_settings = option(with_settings)
+    return with_settings

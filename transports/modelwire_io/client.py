@@ -1,0 +1,261 @@
+"""`Client` and `AsyncClient`: what most people use.
+
+Each `chat` and `image` gives an object that iterates over what the provider tells, as it tells it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+
+from modelwire.catalog import split_model
+from modelwire.json import JsonObject
+from modelwire.limits import DEFAULT_LIMITS, Limits
+from modelwire.messages import Messages
+from modelwire.provider import Provider
+
+from .credentials import FileStore, MemoryStore, Store, credentials_directory
+from .drive import AsyncTransport, Transport
+from .plugins import load_provider
+from .preparation import Given, Preparation
+from .work import AsyncChat, AsyncImageJob, Chat, ImageJob
+
+if TYPE_CHECKING:
+    from .emulator_server import EmulatorServer
+
+# What the emulators accept where a user would bring something of their own.
+EMULATED_CREDENTIALS: dict[str, JsonObject] = {
+    "arta": {"api_key": "emulated-key"},
+    "hailuo": {"token": "emulated-token"},
+}
+
+
+class Configuration(TypedDict, total=False):
+    """What both clients are told once, by keyword. Everything may be left out."""
+
+    base_url: str | Mapping[str, str] | None
+    """What takes the place of a provider's hosts: one URL for all, or by provider name."""
+    proxy: str | None
+    """The proxy for every request (`""`: none); by default the environment's."""
+    timeout: float | None
+    """Seconds for a whole chat or job; by default 600 and 300."""
+    limits: Limits
+    """Every other bound on time, tries and sizes."""
+    store: Store
+    """Where credentials are kept; by default in private files of the user's."""
+    emulate: bool
+    """Start the emulators inside this process, aim everything at them, and keep nothing."""
+    environment: Mapping[str, str]
+    """Read for `<PROVIDER>_BASE_URL`, keys and proxies; by default the process's."""
+
+
+class _Configured:
+    """A configuration, made ready to be used."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        base_url = configuration.get("base_url")
+        environment = configuration.get("environment", os.environ)
+        store = configuration.get("store")
+        self.proxy = configuration.get("proxy")
+        self.environment = environment
+        self.emulator: EmulatorServer | None = None
+        if configuration.get("emulate"):
+            base_url, environment = self._start_emulator(), {}
+            store = _emulated_store(base_url)
+        self.store = store or FileStore(credentials_directory())
+        self.preparation = Preparation(
+            base_url=base_url,
+            timeout=configuration.get("timeout"),
+            limits=configuration.get("limits", DEFAULT_LIMITS),
+            store=self.store,
+            environment=environment,
+        )
+
+    def _start_emulator(self) -> Mapping[str, str]:
+        from .emulator_server import EmulatorServer
+
+        self.emulator = EmulatorServer()
+        return self.emulator.__enter__().providers
+
+    def stop_emulator(self) -> None:
+        """Stop the emulators, if they run."""
+        if self.emulator is not None:
+            self.emulator.__exit__(None, None, None)
+            self.emulator = None
+
+
+def _emulated_store(base_urls: Mapping[str, str]) -> MemoryStore:
+    store = MemoryStore()
+    for provider, credentials in EMULATED_CREDENTIALS.items():
+        store.save(provider, base_urls[provider], credentials)
+    return store
+
+
+class Client:
+    """Chats and images, blocking.
+
+    with Client() as client:
+        for delta in client.chat("cromicle", "Hello").text():
+            print(delta, end="", flush=True)
+    """
+
+    def __init__(self, *, transport: Transport | None = None, **configuration: Unpack[Configuration]) -> None:
+        self._configured = _Configured(configuration)
+        self._transport = transport
+
+    @property
+    def emulator(self) -> EmulatorServer | None:
+        """The emulators that this client started, with the requests that they got; None unless `emulate`."""
+        return self._configured.emulator
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests: the given one, or httpx's, made when it is first needed."""
+        if self._transport is None:
+            from .httpx_transport import HttpxTransport
+
+            self._transport = HttpxTransport(proxy=self._configured.proxy, environment=self._configured.environment)
+        return self._transport
+
+    def chat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        system: str | None = None,
+        credentials: Given = None,
+        conversation: Given = None,
+        **options: Any,
+    ) -> Chat:
+        """Ask `PROVIDER` or `PROVIDER/MODEL`. `messages` is a prompt or a history; further keywords are its options.
+
+        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        """
+        prepared = self._configured.preparation.chat(
+            model, messages, system=system, credentials=credentials, conversation=conversation, options=options
+        )
+        return Chat(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    def image(self, model: str, prompt: Messages, *, credentials: Given = None, **options: Any) -> ImageJob:
+        """Have `PROVIDER` or `PROVIDER/MODEL` draw `prompt`; further keywords are its options, `n` images for one.
+
+        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        """
+        prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
+        return ImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    def resume(self, model: str, snapshot: str | bytes, *, credentials: Given = None, resend: bool = False) -> ImageJob:
+        """Go on with an image job from a snapshot of it.
+
+        Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
+        """
+        prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
+        return ImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    def locate(self, model: str) -> tuple[Provider, str]:
+        """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
+        provider = load_provider(split_model(model)[0])
+        return provider, self._configured.preparation.origin(provider)
+
+    def log_in(self, provider: str, credentials: Given) -> None:
+        """Keep the credentials that a person brought, where later chats and jobs find them.
+
+        Raises `InvalidInput` where they are not the provider's.
+        """
+        self._configured.preparation.log_in(load_provider(provider), credentials)
+
+    def close(self) -> None:
+        """Close every connection, and stop the emulators."""
+        if self._transport is not None:
+            self._transport.close()
+        self._configured.stop_emulator()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """Chats and images, on asyncio and on trio.
+
+    async with AsyncClient() as client:
+        async for delta in client.chat("cromicle", "Hello").text():
+            print(delta, end="", flush=True)
+    """
+
+    def __init__(self, *, transport: AsyncTransport | None = None, **configuration: Unpack[Configuration]) -> None:
+        self._configured = _Configured(configuration)
+        self._transport = transport
+
+    @property
+    def emulator(self) -> EmulatorServer | None:
+        """The emulators that this client started, with the requests that they got; None unless `emulate`."""
+        return self._configured.emulator
+
+    @property
+    def transport(self) -> AsyncTransport:
+        """What carries the requests: the given one, or httpx's, made when it is first needed."""
+        if self._transport is None:
+            from .httpx_transport import AsyncHttpxTransport
+
+            self._transport = AsyncHttpxTransport(
+                proxy=self._configured.proxy, environment=self._configured.environment
+            )
+        return self._transport
+
+    def chat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        system: str | None = None,
+        credentials: Given = None,
+        conversation: Given = None,
+        **options: Any,
+    ) -> AsyncChat:
+        """Ask `PROVIDER` or `PROVIDER/MODEL`. `messages` is a prompt or a history; further keywords are its options.
+
+        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        """
+        prepared = self._configured.preparation.chat(
+            model, messages, system=system, credentials=credentials, conversation=conversation, options=options
+        )
+        return AsyncChat(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    def image(self, model: str, prompt: Messages, *, credentials: Given = None, **options: Any) -> AsyncImageJob:
+        """Have `PROVIDER` or `PROVIDER/MODEL` draw `prompt`; further keywords are its options, `n` images for one.
+
+        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        """
+        prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
+        return AsyncImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    def resume(
+        self, model: str, snapshot: str | bytes, *, credentials: Given = None, resend: bool = False
+    ) -> AsyncImageJob:
+        """Go on with an image job from a snapshot of it.
+
+        Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
+        """
+        prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
+        return AsyncImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+
+    async def close(self) -> None:
+        """Close every connection, and stop the emulators."""
+        if self._transport is not None:
+            await self._transport.close()
+        self._configured.stop_emulator()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

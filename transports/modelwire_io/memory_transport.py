@@ -1,0 +1,152 @@
+"""No network at all: requests go straight into the emulators, and time passes only as far as somebody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from modelwire.catalog import PROVIDERS
+from modelwire.commands import SendRequest
+from modelwire.emulators import EMULATORS
+from modelwire.emulators.emulator import Emulator, EmulatorRequest
+from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Woken
+from modelwire.http import Request, origin
+
+from .clock import VirtualClock
+
+BASE_URL = "http://emulators.invalid"
+
+
+class MemoryTransport:
+    """A blocking transport into emulators, by provider, with a virtual clock.
+
+    A provider is reached under `base_urls[name]`, and also under the addresses of its real service.
+    """
+
+    def __init__(self, emulators: Mapping[str, Emulator] | None = None, clock: VirtualClock | None = None) -> None:
+        self.clock = clock or VirtualClock()
+        self.emulators: dict[str, Emulator] = dict(emulators or {name: kind() for name, kind in EMULATORS.items()})
+        self.base_urls = {name: f"{BASE_URL}/{name}" for name in self.emulators}
+        self._real_origins = {
+            origin(url): name
+            for name in self.emulators
+            if name in PROVIDERS
+            for url in _hosts(PROVIDERS[name].endpoints)
+        }
+
+    def open(self, command: SendRequest) -> MemoryExchange:
+        """Begin an exchange."""
+        return MemoryExchange(self, command)
+
+    def sleep(self, until: float) -> None:
+        """Let time pass."""
+        self.clock.advance_to(until)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def route(self, request: Request) -> tuple[Emulator, EmulatorRequest] | None:
+        """The emulator that a request is for, and the request as that sees it."""
+        parts = urlsplit(request.url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        target = request.url[len(host) :] or "/"
+        name = self._real_origins.get(origin(request.url))
+        base_url = host
+        if host == BASE_URL:
+            name, _, rest = target[1:].partition("/")
+            base_url, target = f"{host}/{name}", f"/{rest}"
+        emulator = self.emulators.get(name or "")
+        if emulator is None:
+            return None
+        return emulator, EmulatorRequest(
+            method=request.method,
+            target=target,
+            headers=(("host", parts.netloc), *request.headers),
+            body=request.body,
+            base_url=base_url,
+        )
+
+
+class MemoryExchange:
+    """One request to an emulator."""
+
+    def __init__(self, transport: MemoryTransport, command: SendRequest) -> None:
+        self._clock = transport.clock
+        self._events = _events(transport, command)
+        self._next: tuple[float, Event] | None = None
+
+    def receive(self, until: float) -> Event:
+        """The next event, or `Woken` when it would come later than `until`; the clock stands at when it came."""
+        if self._next is None:
+            self._next = next(self._events, None)
+        if self._next is None or self._next[0] > until:
+            self._clock.advance_to(until)
+            return Woken()
+        moment, event = self._next
+        self._next = None
+        self._clock.advance_to(moment)
+        return event
+
+    def close(self) -> None:
+        """Nothing more will be asked for."""
+        self._events.close()
+
+
+class AsyncMemoryTransport:
+    """The same for async code; it never waits for anything, on any event loop or none."""
+
+    def __init__(self, emulators: Mapping[str, Emulator] | None = None, clock: VirtualClock | None = None) -> None:
+        self._blocking = MemoryTransport(emulators, clock)
+        self.clock = self._blocking.clock
+        self.emulators = self._blocking.emulators
+        self.base_urls = self._blocking.base_urls
+
+    def open(self, command: SendRequest) -> AsyncMemoryExchange:
+        """Begin an exchange."""
+        return AsyncMemoryExchange(self._blocking.open(command))
+
+    async def sleep(self, until: float) -> None:
+        """Let time pass."""
+        self._blocking.sleep(until)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class AsyncMemoryExchange:
+    """One request to an emulator."""
+
+    def __init__(self, blocking: MemoryExchange) -> None:
+        self._blocking = blocking
+
+    async def receive(self, until: float) -> Event:
+        """The next event, or `Woken` when it would come later than `until`."""
+        return self._blocking.receive(until)
+
+    async def close(self) -> None:
+        """Nothing more will be asked for."""
+        self._blocking.close()
+
+
+def _hosts(endpoints: type[msgspec.Struct]) -> list[str]:
+    return [url for url in msgspec.structs.asdict(endpoints()).values() if url.startswith("https:")]
+
+
+def _events(transport: MemoryTransport, command: SendRequest) -> Generator[tuple[float, Event], None, None]:
+    """What comes of a request, each event with its time; nothing at the end of a response that stays open."""
+    request_id = command.request_id
+    now = transport.clock.now()
+    routed = transport.route(command.request)
+    if routed is None:
+        yield now, RequestFailed(request_id, "connect", "there is no emulator of this host")
+        return
+    emulator, request = routed
+    response = emulator.handle(request, now)
+    yield now, ResponseStarted(request_id, response.status, response.headers)
+    for chunk in response.chunks:
+        now = max(now, transport.clock.now()) + chunk.pause
+        yield now, BodyReceived(request_id, chunk.data)
+    if not response.stays_open:
+        yield now, ResponseEnded(request_id)

@@ -1,0 +1,39 @@
+"""Providers of third parties, found by the entry points that their packages declare."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from modelwire.catalog import PROVIDERS, find_provider
+from modelwire.errors import InvalidInput
+from modelwire.provider import Provider, find_name
+
+GROUP = "modelwire.providers"
+
+
+def plugin_names() -> list[str]:
+    """The names under which installed packages offer providers; nothing is imported."""
+    return sorted(entry.name for entry in entry_points(group=GROUP) if entry.name not in PROVIDERS)
+
+
+def load_provider(name: str) -> Provider:
+    """The provider of this name: one of the catalog, or that of an installed package, which is imported now.
+
+    Raises `InvalidInput` with the nearest name where there is none, and for a plugin that does not load.
+    """
+    if name in PROVIDERS:
+        return PROVIDERS[name]
+    plugins = plugin_names()
+    found = find_name(name, [*PROVIDERS, *plugins], "provider")
+    return _load(found) if found in plugins else find_provider(found)
+
+
+def _load(name: str) -> Provider:
+    (entry, *_) = entry_points(group=GROUP, name=name)
+    try:
+        provider = entry.load()
+    except Exception as error:
+        raise InvalidInput(f"the provider {name!r} ({entry.value}) does not load: {error}") from error
+    if not isinstance(provider, Provider):
+        raise InvalidInput(f"the provider {name!r} ({entry.value}) is no modelwire.provider.Provider")
+    return provider

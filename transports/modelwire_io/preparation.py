@@ -1,0 +1,171 @@
+"""From what a user typed to a flow that is ready to be driven: names, options, addresses, credentials.
+
+Argument over environment over file, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from modelwire.catalog import split_model
+from modelwire.errors import InvalidInput
+from modelwire.flow import Flow
+from modelwire.json import JsonObject
+from modelwire.limits import Limits
+from modelwire.messages import Message, Messages, as_messages
+from modelwire.provider import Provider, parse_options, rebase, wire_models
+
+from .credentials import Store
+from .plugins import load_provider
+
+Given = msgspec.Struct | Mapping[str, Any] | None
+
+
+class Prepared(NamedTuple):
+    """A flow, the provider it is of, the address that it talks to, and whether its credentials are ours to keep."""
+
+    flow: Flow
+    provider: Provider
+    origin: str
+    keeps_credentials: bool
+
+
+class Preparation:
+    """Makes flows from what a client was told once and what a call adds.
+
+    `base_url` is one for every provider, or one by name. `timeout` is seconds for a whole flow.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | Mapping[str, str] | None,
+        timeout: float | None,
+        limits: Limits,
+        store: Store,
+        environment: Mapping[str, str],
+    ) -> None:
+        if timeout is not None and not 0 < timeout < 1e9:
+            raise InvalidInput("the timeout is a number of seconds, more than 0")
+        self._base_url = base_url
+        self._limits = limits if timeout is None else msgspec.structs.replace(limits, total=timeout)
+        self._store = store
+        self._environment = environment
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of every flow."""
+        return self._limits
+
+    def chat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        system: str | None,
+        credentials: Given,
+        conversation: Given,
+        options: Any,
+    ) -> Prepared:
+        """A flow that answers `messages`, a system message put before them."""
+        history = as_messages(messages)
+        if system:
+            history = (Message("system", system), *history)
+        work: dict[str, Any] = {"messages": history}
+        provider, model_name = self._choose(model, "chat")
+        if conversation is not None:
+            if provider.conversation is None:
+                raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
+            work["conversation"] = _as_struct(conversation, provider.conversation, "conversation")
+        return self._prepare(provider, model_name, credentials, options, work)
+
+    def image(self, model: str, prompt: Messages, *, credentials: Given, options: Mapping[str, Any]) -> Prepared:
+        """A flow that draws `prompt`, or what the user said last."""
+        provider, model_name = self._choose(model, "image")
+        work = {"messages" if not isinstance(prompt, str) else "prompt": prompt}
+        return self._prepare(provider, model_name, credentials, options, work)
+
+    def restore(self, model: str, snapshot: str | bytes, *, credentials: Given, resend: bool) -> Prepared:
+        """The flow of a snapshot, going on where that was taken."""
+        provider = load_provider(split_model(model)[0])
+        origin = self.origin(provider)
+        held = self._credentials(provider, origin, credentials)
+        flow = provider.flow.restore(snapshot, credentials=held, limits=self._limits, resend=resend)
+        return Prepared(flow, provider, origin, credentials is None)
+
+    def log_in(self, provider: Provider, credentials: Given) -> None:
+        """Keep credentials that a person brought. Raises `InvalidInput` where they are not the provider's."""
+        if provider.credentials is None:
+            raise InvalidInput(f"{provider.label} needs no login")
+        checked = _as_struct(credentials, provider.credentials, "credentials")
+        self._store.save(provider.name, self.origin(provider), msgspec.to_builtins(checked))
+
+    def base_url(self, provider: Provider) -> str | None:
+        """The base URL that takes the place of a provider's hosts, or None for its own."""
+        given = self._base_url if self._base_url is None or isinstance(self._base_url, str) else None
+        if isinstance(self._base_url, Mapping):
+            given = self._base_url.get(provider.name)
+        return given or self._environment.get(f"{provider.name.upper().replace('-', '_')}_BASE_URL") or None
+
+    def origin(self, provider: Provider) -> str:
+        """What credentials are kept under: the address that they are for."""
+        return (self.base_url(provider) or provider.website).rstrip("/")
+
+    def _choose(self, model: str, kind: str) -> tuple[Provider, str]:
+        name, model_name = split_model(model)
+        provider = load_provider(name)
+        if provider.kind != kind:
+            raise InvalidInput(f"{provider.label} is for {provider.kind}s, not for {kind}s: choose another provider")
+        wire_models(provider.models, model_name, provider.default_model, provider.label)
+        return provider, model_name or provider.default_model
+
+    def _prepare(
+        self, provider: Provider, model: str, credentials: Given, options: Mapping[str, Any], work: dict[str, Any]
+    ) -> Prepared:
+        origin = self.origin(provider)
+        base_url = self.base_url(provider)
+        if provider.credentials is not None:
+            work["credentials"] = self._credentials(provider, origin, credentials)
+        make_flow: Callable[..., Flow] = provider.flow
+        flow = make_flow(
+            model=model,
+            options=parse_options(provider.options, self._from_environment(provider, "options") | dict(options)),
+            endpoints=provider.endpoints() if base_url is None else rebase(provider.endpoints, base_url),
+            limits=self._limits,
+            **work,
+        )
+        return Prepared(flow, provider, origin, credentials is None)
+
+    def _credentials(self, provider: Provider, origin: str, given: Given) -> msgspec.Struct | None:
+        """Given ones, else those that are kept, unless the environment brings others."""
+        if provider.credentials is None:
+            return None
+        if given is not None:
+            return _as_struct(given, provider.credentials, "credentials")
+        kept: JsonObject | None = self._store.load(provider.name, origin)
+        brought = self._from_environment(provider, "credentials")
+        if brought and (kept is None or any(kept.get(name) != value for name, value in brought.items())):
+            kept = brought
+        return None if kept is None else _as_struct(kept, provider.credentials, "credentials")
+
+    def _from_environment(self, provider: Provider, what: str) -> dict[str, str]:
+        """The values that the environment has for the provider's `credentials` or `options`, by name."""
+        found = {}
+        for variable, target in provider.environment.items():
+            group, _, name = target.partition(".")
+            if group == what and self._environment.get(variable):
+                found[name] = self._environment[variable]
+        return found
+
+
+def _as_struct(given: Given, shape: type[msgspec.Struct], what: str) -> msgspec.Struct:
+    if isinstance(given, shape):
+        return given
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        # The message of msgspec names the field and its type, never the value.
+        raise InvalidInput(f"the {what} do not fit: {error}") from None

@@ -1,0 +1,78 @@
+"""Files that are nobody else's business: 0600 in a 0700 directory, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from modelwire.errors import ModelwireError
+
+
+class PrivateFileError(ModelwireError):
+    """A private file cannot be read or written safely; the message says which, why, and what to do."""
+
+
+def make_private_directory(directory: Path) -> None:
+    """Make sure that there is such a directory, and that it is ours alone."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and stat.S_IMODE(directory.stat().st_mode) & 0o077:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise PrivateFileError(f"cannot make the directory {directory}: {error.strerror}") from None
+
+
+def read_private(path: Path) -> bytes | None:
+    """The content of a private file, or None where there is none.
+
+    Raises `PrivateFileError` for a link, for a file of another user, and for one that others can write.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = "it is a symbolic link" if path.is_symlink() else error.strerror
+        raise PrivateFileError(f"cannot read {path}: {reason}; move it away") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_owner(path, os.fstat(descriptor))
+        try:
+            return file.read()
+        except OSError as error:
+            raise PrivateFileError(f"cannot read {path}: {error.strerror}; move it away") from None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a private file: whoever reads it, and however this ends, it holds the old content or the new."""
+    make_private_directory(path.parent)
+    if path.is_symlink():
+        raise PrivateFileError(f"cannot write {path}: it is a symbolic link; move it away")
+    temporary: str | None = None
+    try:
+        # mkstemp makes the file with mode 0600.
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise PrivateFileError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if os.name != "posix":
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise PrivateFileError(f"cannot use {path}: it is not a regular file; move it away")
+    if status.st_uid != os.geteuid():
+        raise PrivateFileError(f"cannot use {path}: it belongs to another user; move it away")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PrivateFileError(f"cannot use {path}: others can write it; make it private with: chmod 600 {path}")

@@ -1,0 +1,88 @@
+"""Which proxy a request goes through: the given one, or the environment's, as everywhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from modelwire.errors import InvalidInput
+from modelwire.http import origin, without_query
+
+from .addresses import is_loopback
+
+SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+class ProxyTable:
+    """Decides once what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (in either case) mean.
+
+    A `proxy` that is given is used for everything, and the environment is not asked; `""` means none at all.
+    Proxies of the environment are not used for loopback. Raises `InvalidInput` for a proxy URL that cannot work.
+    """
+
+    def __init__(self, proxy: str | None, environment: Mapping[str, str]) -> None:
+        self._given = None if proxy is None else _checked(proxy, "the proxy")
+        variables = {name.lower(): value for name, value in environment.items() if value}
+        # A server that runs as CGI takes HTTP_PROXY from a request's header `Proxy` (CVE-2016-5385).
+        if "REQUEST_METHOD" in environment:
+            variables.pop("http_proxy", None)
+        self._by_scheme = {
+            scheme: _checked(variables.get(f"{scheme}_proxy") or variables.get("all_proxy") or "", f"{scheme}_proxy")
+            for scheme in ("http", "https")
+        }
+        self._exempt = [entry.strip().lower() for entry in variables.get("no_proxy", "").split(",") if entry.strip()]
+
+    def proxy_for(self, url: str) -> str | None:
+        """The URL of the proxy for a request to `url`, or None for a direct connection."""
+        if self._given is not None:
+            return self._given or None
+        scheme, host, port = origin(url)
+        if is_loopback(host) or any(_matches(entry, host, port) for entry in self._exempt):
+            return None
+        return self._by_scheme[scheme] or None
+
+
+def _checked(url: str, name: str) -> str:
+    """The proxy's URL, `http://` put before one that has no scheme, `socks` spelt as `socks5h`."""
+    if not url:
+        return ""
+    full = url if "://" in url else f"http://{url}"
+    scheme, _, rest = full.partition("://")
+    scheme = {"socks": "socks5h"}.get(scheme.lower(), scheme.lower())
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        known = scheme in SCHEMES and parts.hostname and (parts.port or True)
+    except ValueError:
+        known = False
+    if not known:
+        raise InvalidInput(
+            f"{name} is {without_query(full)!r}, which is no proxy: write http://HOST:PORT or socks5://HOST:PORT"
+        )
+    return f"{scheme}://{rest}"
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY stands for this host: `*`, a name, a domain, an address, a network; with a port."""
+    if entry == "*":
+        return True
+    pattern, entry_port = _split_port(entry)
+    if entry_port and entry_port != str(port):
+        return False
+    try:
+        network = ipaddress.ip_network(pattern, strict=False)
+        return ipaddress.ip_address(host.partition("%")[0]) in network
+    except ValueError:
+        domain = pattern.removeprefix("*").removeprefix(".").rstrip(".")
+        return host == domain or host.endswith(f".{domain}")
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    """An entry without its port and brackets, and the port, if it has one."""
+    if entry.startswith("["):
+        address, _, rest = entry[1:].partition("]")
+        return address, rest.removeprefix(":")
+    if entry.count(":") == 1:
+        name, _, port = entry.partition(":")
+        return name, port
+    return entry, ""

@@ -1,0 +1,244 @@
+"""A chat or a job under way: iterate over it, and it happens.
+
+The blocking and the async classes do the same with the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from types import TracebackType
+from typing import Self
+
+import anyio.to_thread
+
+from modelwire.download import ImageDownload
+from modelwire.errors import TextRevised
+from modelwire.json import JsonObject
+from modelwire.limits import Limits
+from modelwire.outputs import (
+    CredentialsChanged,
+    ImageReady,
+    ImageReceived,
+    Output,
+    Restarted,
+    TextDelta,
+    TextReplaced,
+    UsageReported,
+)
+
+from .credentials import Store
+from .drive import AsyncTransport, Transport, adrive, drive
+from .images import Image, safe_name
+from .preparation import Prepared
+from .told import Told
+
+
+class _Known:
+    """What is known of a flow so far; complete once the iteration has ended."""
+
+    def __init__(self, prepared: Prepared, store: Store, limits: Limits) -> None:
+        self._prepared = prepared
+        self._store = store
+        self._limits = limits
+        self._told = Told()
+
+    @property
+    def credentials(self) -> JsonObject | None:
+        """The credentials that the provider issued in the course of this, if any."""
+        return self._told.credentials
+
+    def snapshot(self) -> str:
+        """The state as JSON, without credentials, to go on from in this process or another."""
+        return self._prepared.flow.snapshot()
+
+    def _to_save(self, output: Output) -> bool:
+        """Take an output into account; whether it brings credentials that are to be stored."""
+        self._told.note(output)
+        return isinstance(output, CredentialsChanged) and self._prepared.keeps_credentials
+
+    def _save(self, credentials: JsonObject | None) -> None:
+        self._store.save(self._prepared.provider.name, self._prepared.origin, credentials)
+
+
+class _KnownOfChat(_Known):
+    @property
+    def answer(self) -> str:
+        """The answer as it stands."""
+        return self._told.text
+
+    @property
+    def conversation(self) -> JsonObject | None:
+        """What to pass as `conversation` to go on with this chat; None where the provider keeps none."""
+        return self._told.conversation
+
+    @property
+    def title(self) -> str | None:
+        """The title that the provider gave the conversation."""
+        return self._told.title
+
+    @property
+    def usage(self) -> UsageReported | None:
+        """What the provider says that the answer cost."""
+        return self._told.usage
+
+
+class _KnownOfJob(_Known):
+    @property
+    def job_id(self) -> str | None:
+        """What the provider calls the job, once it has taken it."""
+        return self._told.job_id
+
+    def _download(self, ready: ImageReady) -> ImageDownload:
+        return ImageDownload(url=ready.url, provider_url=self._prepared.origin, limits=self._limits)
+
+    def _image(self, ready: ImageReady, received: ImageReceived) -> Image:
+        job = safe_name(self.job_id or "image")[:12]
+        stem = f"{self._prepared.provider.name}-{job}-{ready.index + 1}"
+        return Image(url=received.url, data=received.data, media_type=received.media_type, stem=stem)
+
+
+class Work(_Known):
+    """A flow under way over a blocking transport: an iterator of its outputs. Close it to leave it early."""
+
+    def __init__(self, prepared: Prepared, transport: Transport, store: Store, limits: Limits) -> None:
+        super().__init__(prepared, store, limits)
+        self._transport = transport
+        self._outputs = drive(prepared.flow, transport)
+
+    def __iter__(self) -> Iterator[Output]:
+        return self
+
+    def __next__(self) -> Output:
+        output = next(self._outputs)
+        if self._to_save(output):
+            self._save(self.credentials)
+        return output
+
+    def close(self) -> None:
+        """End it now; the connection is closed."""
+        self._outputs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Chat(Work, _KnownOfChat):
+    """An answer under way."""
+
+    def text(self) -> Generator[str, None, None]:
+        """The answer alone, piece by piece. Leaving the loop early closes the connection.
+
+        Raises `TextRevised` when the server takes back what it had said: `.whole` is what stands instead.
+        """
+        try:
+            for output in self:
+                if isinstance(output, TextDelta):
+                    yield output.text
+                elif isinstance(output, TextReplaced | Restarted):
+                    raise TextRevised(self.answer)
+        finally:
+            self.close()
+
+    def read(self) -> str:
+        """The whole answer, once it has come."""
+        for _ in self:
+            pass
+        return self.answer
+
+
+class ImageJob(Work, _KnownOfJob):
+    """A job under way."""
+
+    def images(self) -> Generator[Image, None, None]:
+        """The images, each fetched when its turn comes."""
+        try:
+            for output in self:
+                if isinstance(output, ImageReady):
+                    yield self.fetch(output)
+        finally:
+            self.close()
+
+    def fetch(self, ready: ImageReady) -> Image:
+        """Get one image."""
+        received = list(drive(self._download(ready), self._transport))
+        return self._image(ready, next(output for output in received if isinstance(output, ImageReceived)))
+
+
+class AsyncWork(_Known):
+    """A flow under way over an async transport: an async iterator of its outputs.
+
+    To leave it early, use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, prepared: Prepared, transport: AsyncTransport, store: Store, limits: Limits) -> None:
+        super().__init__(prepared, store, limits)
+        self._transport = transport
+        self._outputs = adrive(prepared.flow, transport)
+
+    def __aiter__(self) -> AsyncIterator[Output]:
+        return self
+
+    async def __anext__(self) -> Output:
+        output = await anext(self._outputs)
+        if self._to_save(output):
+            await anyio.to_thread.run_sync(self._save, self.credentials)
+        return output
+
+    async def close(self) -> None:
+        """End it now; the connection is closed."""
+        await self._outputs.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class AsyncChat(AsyncWork, _KnownOfChat):
+    """An answer under way."""
+
+    async def text(self) -> AsyncGenerator[str, None]:
+        """The answer alone, piece by piece.
+
+        Raises `TextRevised` when the server takes back what it had said: `.whole` is what stands instead.
+        """
+        try:
+            async for output in self:
+                if isinstance(output, TextDelta):
+                    yield output.text
+                elif isinstance(output, TextReplaced | Restarted):
+                    raise TextRevised(self.answer)
+        finally:
+            await self.close()
+
+    async def read(self) -> str:
+        """The whole answer, once it has come."""
+        async for _ in self:
+            pass
+        return self.answer
+
+
+class AsyncImageJob(AsyncWork, _KnownOfJob):
+    """A job under way."""
+
+    async def images(self) -> AsyncGenerator[Image, None]:
+        """The images, each fetched when its turn comes."""
+        try:
+            async for output in self:
+                if isinstance(output, ImageReady):
+                    yield await self.fetch(output)
+        finally:
+            await self.close()
+
+    async def fetch(self, ready: ImageReady) -> Image:
+        """Get one image."""
+        received = [output async for output in adrive(self._download(ready), self._transport)]
+        return self._image(ready, next(output for output in received if isinstance(output, ImageReceived)))
