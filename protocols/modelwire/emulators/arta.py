@@ -1,0 +1,211 @@
+"""The other side of ARTA: anonymous accounts, jobs that take their time, and the images that come of them.
+
+The three hosts of the real service are one here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
+from modelwire.emulators.incoming import Incoming, Route, answer, required, whole_number
+from modelwire.emulators.memory import Memory, Mint
+from modelwire.emulators.png import SIZE, draw
+from modelwire.emulators.refusal import Refusal
+from modelwire.emulators.responses import bytes_response, json_response
+
+MOST_JOBS = 1000
+MOST_ACCOUNTS = 10_000
+MOST_IMAGES = 8
+# The shorter side of an image is no shorter than this: pixels.
+SHORTEST_SIDE = 32
+
+# fmt: off
+STYLES = frozenset((
+    "Anima-pencil-xl", "Anime", "Anything-xl", "Biomech", "Black Ink", "Cheyenne-xl", "Chicano", "Cinematic Art",
+    "Cor-epica-xl", "Death metal", "Dotwork", "Dreamshaper-xl", "Embroidery tattoo", "F Dev", "F Pro", "Fantasy Art",
+    "Flame design", "Flux", "GPT4o", "GPT4o Ghibli", "Graffiti", "High GPT4o", "Japanese_2", "Juggernaut-xl",
+    "Katayama-mix-xl", "Kawaii", "Low Poly", "Medieval", "Mini tattoo", "Neo-traditional", "New School", "No Style",
+    "Old School", "Old school colored", "On limbs black", "On limbs color", "Photographic", "Playground-xl", "Pony-xl",
+    "Professional", "Realistic tattoo", "Realistic-stock-xl", "Red and Black", "RevAnimated", "SDXL 1.0", "SDXL L",
+    "Surrealism", "Trash Polka", "Vincent Van Gogh", "Watercolor", "Yamers-realistic-xl", "tattoo",
+))
+# fmt: on
+_ASPECT_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_RECORD = "/api/v1/text2image/(?P<record_id>[0-9a-f]{32})/status"
+_IMAGE = r"/images/(?P<record_id>[0-9a-f]{32})/(?P<index>[0-9])\.png"
+
+
+class SignUp(msgspec.Struct, rename="camel"):
+    """The body of a sign-up."""
+
+    client_type: Literal["CLIENT_TYPE_ANDROID"]
+
+
+class SignedUp(msgspec.Struct, rename="camel"):
+    """A new account."""
+
+    id_token: str
+    refresh_token: str
+    expires_in: str
+    local_id: str
+    kind: str = "identitytoolkit#SignupNewUserResponse"
+
+
+class Refreshed(msgspec.Struct):
+    """A new token for an account."""
+
+    id_token: str
+    refresh_token: str
+    expires_in: str
+    user_id: str
+    token_type: str = "Bearer"
+
+
+class ImagePlace(msgspec.Struct):
+    """Where one image is."""
+
+    url: str
+
+
+class Status(msgspec.Struct):
+    """How far a job is."""
+
+    record_id: str
+    status: str
+    response: list[ImagePlace]
+
+
+class Job(msgspec.Struct):
+    """What was ordered, and when (Unix time, seconds)."""
+
+    prompt: str
+    style: str
+    seed: int
+    images: int
+    width: int
+    height: int
+    begun: float
+
+
+class ArtaEmulator:
+    """ARTA, emulated: it takes any API key, and remembers accounts and jobs."""
+
+    def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"arta") -> None:
+        self._behaviour = behaviour
+        self._mint = Mint(entropy)
+        self._id_tokens: Memory[str] = Memory(MOST_ACCOUNTS)  # to each, whose it is
+        self._refresh_tokens: Memory[str] = Memory(MOST_ACCOUNTS)
+        self._jobs: Memory[Job] = Memory(MOST_JOBS)
+        self._routes = (
+            Route("POST", "/identitytoolkit/v3/relyingparty/signupNewUser", self._sign_up),
+            Route("POST", "/v1/token", self._refresh),
+            Route("POST", "/api/v1/text2image", self._submit),
+            Route("GET", _RECORD, self._status),
+            Route("GET", _IMAGE, self._image),
+        )
+
+    def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
+        """Answer one request. Never raises."""
+        return answer(request, now, self._routes)
+
+    def _sign_up(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        incoming.query_field("key")
+        incoming.json(SignUp)
+        account = self._mint.make("account")
+        return json_response(SignedUp(*self._issue(account, now), account))
+
+    def _refresh(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        incoming.query_field("key")
+        form = incoming.form()
+        if required(form, "grant_type", "the form") != "refresh_token":
+            raise Refusal(400, "the form's field 'grant_type' must be 'refresh_token'")
+        account = self._refresh_tokens.pop(required(form, "refresh_token", "the form"), now)
+        if account is None:
+            raise Refusal(403, "the form's field 'refresh_token' is unknown, or was used before")
+        return json_response(Refreshed(*self._issue(account, now), account))
+
+    def _issue(self, account: str, now: float) -> tuple[str, str, str]:
+        """A new id token and refresh token for an account, and the seconds that the first lives, as text."""
+        id_token, refresh_token = self._mint.make("id token"), self._mint.make("refresh token")
+        self._id_tokens.put(id_token, account, now, self._behaviour.token_life)
+        self._refresh_tokens.put(refresh_token, account, now)
+        return id_token, refresh_token, f"{self._behaviour.token_life:.0f}"
+
+    def _submit(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        self._check_login(incoming, now)
+        job = _read_job(incoming.form(), now)
+        record_id = self._mint.make("job")
+        self._jobs.put(record_id, job, now)
+        return json_response({"record_id": record_id})
+
+    def _status(self, incoming: Incoming, now: float, record_id: str) -> EmulatorResponse:
+        self._check_login(incoming, now)
+        job = self._find_job(record_id, now)
+        status = self._stage(job, now)
+        urls = [f"{incoming.base_url}/images/{record_id}/{index}.png" for index in range(job.images)]
+        places = [ImagePlace(url) for url in urls] if status == "DONE" else []
+        return json_response(Status(record_id, status, places))
+
+    def _image(self, incoming: Incoming, now: float, record_id: str, index: str) -> EmulatorResponse:
+        job = self._find_job(record_id, now)
+        if int(index) >= job.images or self._stage(job, now) != "DONE":
+            raise Refusal(404, f"the job has no image {index}, or not yet")
+        picture = draw(f"{job.style}: {job.prompt}", job.seed + int(index), job.width, job.height)
+        return bytes_response(picture, "image/png")
+
+    def _check_login(self, incoming: Incoming, now: float) -> None:
+        if self._id_tokens.get(incoming.header("Authorization", 401), now) is None:
+            raise Refusal(401, "the header 'Authorization' holds no idToken, or one that has expired")
+
+    def _find_job(self, record_id: str, now: float) -> Job:
+        job = self._jobs.get(record_id, now)
+        if job is None:
+            raise Refusal(404, "there is no job of that id")
+        return job
+
+    def _stage(self, job: Job, now: float) -> str:
+        age = now - job.begun
+        if age < self._behaviour.queue:
+            return "IN_QUEUE"
+        return "IN_PROGRESS" if age < self._behaviour.queue + self._behaviour.work else "DONE"
+
+
+def _read_job(form: dict[str, str], now: float) -> Job:
+    """The order, every field of it checked."""
+    required(form, "negative_prompt", "the form", may_be_empty=True)
+    style = required(form, "style", "the form")
+    if style not in STYLES:
+        raise Refusal(400, "the form's field 'style' is not the name of a style")
+    if not _DECIMAL.fullmatch(required(form, "cfg_scale", "the form")):
+        raise Refusal(400, "the form's field 'cfg_scale' must be a number, not negative")
+    _number(form, "steps", 1, 1000)
+    width, height = _size(required(form, "aspect_ratio", "the form"))
+    return Job(
+        prompt=required(form, "prompt", "the form"),
+        style=style,
+        seed=_number(form, "seed", 0, 10**15),
+        images=_number(form, "images_num", 1, MOST_IMAGES),
+        width=width,
+        height=height,
+        begun=now,
+    )
+
+
+def _number(form: dict[str, str], name: str, lowest: int, highest: int) -> int:
+    text = required(form, name, "the form")
+    return whole_number(text, f"the form's field {name!r}", lowest=lowest, highest=highest)
+
+
+def _size(aspect_ratio: str) -> tuple[int, int]:
+    """Width and height in pixels, the longer of them `SIZE`."""
+    matched = _ASPECT_RATIO.fullmatch(aspect_ratio)
+    if matched is None:
+        raise Refusal(400, "the form's field 'aspect_ratio' must be two whole numbers with a colon between, like 16:9")
+    across, down = int(matched[1]), int(matched[2])
+    longer = max(across, down)
+    return max(SHORTEST_SIDE, SIZE * across // longer), max(SHORTEST_SIDE, SIZE * down // longer)

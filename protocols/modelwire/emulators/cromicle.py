@@ -1,0 +1,49 @@
+"""The other side of Cromicle: one signed request, answered with raw text."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from modelwire.emulators.answers import answer_to
+from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
+from modelwire.emulators.incoming import Incoming, Route, answer
+from modelwire.emulators.refusal import Refusal
+from modelwire.emulators.responses import text_stream
+
+# What the site's own page sends as its token, and mixes into the hash.
+PAGE_TOKEN = "abc"
+
+
+class Question(msgspec.Struct):
+    """The body of `POST /chat`."""
+
+    message: str
+    token: str
+    hash: str
+
+
+class CromicleEmulator:
+    """Cromicle, emulated. It keeps nothing from one request to the next."""
+
+    def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"cromicle") -> None:
+        self._behaviour = behaviour
+        self._routes = (Route("POST", "/chat", self._chat),)
+
+    def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
+        """Answer one request. Never raises."""
+        return answer(request, now, self._routes)
+
+    def _chat(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        incoming.expect_headers((("accept", "*/*"),))
+        question = incoming.json(Question)
+        if not question.message.strip():
+            raise Refusal(400, "the field 'message' is empty")
+        if question.token != PAGE_TOKEN:
+            raise Refusal(403, "the field 'token' is not the token of the page")
+        digest = hashlib.sha256(PAGE_TOKEN.encode())
+        digest.update(question.message.encode())
+        if question.hash != digest.hexdigest():
+            raise Refusal(403, "the field 'hash' is not the SHA-256 of token and message")
+        return text_stream(answer_to(question.message), self._behaviour)

@@ -1,0 +1,178 @@
+"""The other side of Hailuo AI: a signed form for who has logged in, answered with named events."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from modelwire.emulators.answers import answer_to, growing, quote
+from modelwire.emulators.emulator import (
+    DEFAULT_BEHAVIOUR,
+    NONCE_LIFE,
+    Behaviour,
+    EmulatorRequest,
+    EmulatorResponse,
+)
+from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, required, whole_number
+from modelwire.emulators.memory import Memory, Mint
+from modelwire.emulators.refusal import Refusal
+from modelwire.emulators.responses import event_stream, json_event
+
+# The one login there is.
+LOGIN_TOKEN = "emulated-token"
+NEW_CHAT = "0"
+MOST_CHATS = 1000
+MOST_SIGNATURES = 100_000
+LONGEST_TITLE = 40
+
+# The query, in the order in which it must come: what each field must be, or None for anything but nothing.
+QUERY: tuple[tuple[str, str | None], ...] = (
+    ("device_platform", "web"),
+    ("biz_id", "2"),
+    ("app_id", "3001"),
+    ("version_code", "22201"),
+    ("lang", "en"),
+    ("uuid", None),
+    ("device_id", None),
+    ("os_name", None),
+    ("browser_name", None),
+    ("cpu_core_num", None),
+    ("browser_language", None),
+    ("browser_platform", None),
+    ("screen_width", None),
+    ("screen_height", None),
+    ("unix", None),
+)
+_NUMBERS = ("cpu_core_num", "screen_width", "screen_height", "unix")
+_LINE_ENDS = re.compile(r"[\r\n]")
+_UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+
+# The events, as they go.
+
+
+class SendResult(msgspec.Struct, rename={"chat_id": "chatID", "chat_title": "chatTitle"}):
+    """The question has arrived."""
+
+    chat_id: str
+    chat_title: str
+
+
+class SendResultData(msgspec.Struct):
+    """Inside `data`."""
+
+    send_result: SendResult = msgspec.field(name="sendResult")
+
+
+class MessageResult(msgspec.Struct, rename={"chat_id": "chatID", "is_end": "isEnd"}):
+    """The answer so far, whole."""
+
+    chat_id: str
+    content: str
+    is_end: int
+
+
+class MessageResultData(msgspec.Struct):
+    """Inside `data`."""
+
+    message_result: MessageResult = msgspec.field(name="messageResult")
+
+
+class Event(msgspec.Struct):
+    """The data of any event."""
+
+    data: SendResultData | MessageResultData | None
+
+
+class HailuoEmulator:
+    """Hailuo AI, emulated: it remembers how many messages each chat has had."""
+
+    def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"hailuo") -> None:
+        self._behaviour = behaviour
+        self._mint = Mint(entropy)
+        self._chats: Memory[int] = Memory(MOST_CHATS)
+        self._signatures: Memory[bool] = Memory(MOST_SIGNATURES)
+        self._routes = (Route("POST", "/v4/api/chat/msg", self._send),)
+
+    def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
+        """Answer one request. Never raises."""
+        return answer(request, now, self._routes)
+
+    def _send(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        unix = _check_query(incoming, now)
+        if incoming.header("token", 401) != LOGIN_TOKEN:
+            raise Refusal(401, "the header 'token' is not that of a login")
+        form = incoming.multipart()
+        _check_form(form)
+        signature = incoming.header("yy")
+        if signature != _signature(incoming.target, form, unix):
+            raise Refusal(403, "the header 'yy' does not sign this path, query and form")
+        if self._signatures.get(signature, now):
+            raise Refusal(409, "the header 'yy' was used before")
+        chat_id, count = self._enter(form["chatID"], now)
+        self._signatures.put(signature, True, now, NONCE_LIFE)
+        return event_stream(_events(form["msgContent"], chat_id, count), self._behaviour, stays_open=True)
+
+    def _enter(self, chat_id: str, now: float) -> tuple[str, int]:
+        """The chat, and which of its messages this one is."""
+        if chat_id == NEW_CHAT:
+            chat_id, count = str(int(self._mint.make("chat")[:12], 16)), 0
+        else:
+            count = self._chats.get(chat_id, now) or 0
+            if not count:
+                raise Refusal(404, "the form's field 'chatID' is not that of a chat here")
+        self._chats.put(chat_id, count + 1, now)
+        return chat_id, count + 1
+
+
+def _check_query(incoming: Incoming, now: float) -> str:
+    """`unix` as it was sent, of a query that holds what it must, in the order in which it must."""
+    pairs = incoming.query_pairs()
+    names = [name for name, _ in pairs]
+    if names != [name for name, _ in QUERY]:
+        raise Refusal(400, f"the query must hold, in this order: {', '.join(name for name, _ in QUERY)}")
+    for (name, value), (_, expected) in zip(pairs, QUERY, strict=True):
+        if not value or expected not in (value, None):
+            raise Refusal(400, f"the query's field {name!r} must be {repr(expected) if expected else 'something'}")
+        if name in _NUMBERS:
+            whole_number(value, f"the query's field {name!r}")
+    unix = pairs[-1][1]
+    expect_recent(int(unix) / 1000, now, "the query's field 'unix'")
+    return unix
+
+
+def _check_form(form: dict[str, str]) -> None:
+    whole_number(required(form, "characterID", "the form"), "the form's field 'characterID'")
+    required(form, "msgContent", "the form")
+    whole_number(required(form, "chatID", "the form"), "the form's field 'chatID'")
+    if required(form, "searchMode", "the form") != "0":
+        raise Refusal(400, "the form's field 'searchMode' must be '0'")
+
+
+def _signature(target: str, form: dict[str, str], unix: str) -> str:
+    """What `yy` must be: MD5 over MD5s. The target is path and query as they came, without any base's prefix."""
+    texts = (form["characterID"], _LINE_ENDS.sub("", form["msgContent"]), form["chatID"], "", unix)
+    hashed = "".join(_hexdigest(text.encode()) for text in texts)
+    return _hexdigest(f"{_percent_encoded(target)}_{hashed}ooui".encode())
+
+
+def _percent_encoded(text: str) -> str:
+    """Every byte escaped but the unreserved (RFC 3986, 2.3)."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode("ascii"))
+
+
+def _hexdigest(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+def _events(prompt: str, chat_id: str, count: int) -> Iterator[bytes]:
+    """The chat and its title, the answer as it grows, and the end of it; the connection stays open after that."""
+    title = quote(" ".join(prompt.split()), LONGEST_TITLE)
+    yield json_event(Event(SendResultData(SendResult(chat_id, title))), "send_result")
+    whole = f"(This is message {count} of chat {chat_id}.) {answer_to(prompt)}"
+    for text in growing(whole):
+        is_end = int(text == whole)
+        yield json_event(Event(MessageResultData(MessageResult(chat_id, text, is_end))), "message_result")
+    yield json_event(Event(None), "close_chunk")
