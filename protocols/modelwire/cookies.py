@@ -80,12 +80,13 @@ def parse_cookie(text: str, url: str, now: float) -> Cookie | None:
         return None
     if "secure" in given and scheme != "https":
         return None
+    own_path = given.get("path", "")
     return Cookie(
         name=name,
         value=value,
         domain=domain or host,
         host_only=not domain,
-        path=given["path"] if given.get("path", "").startswith("/") else path.rpartition("/")[0] or "/",
+        path=own_path if own_path[:1] == "/" and _VALUE.fullmatch(own_path) else path.rpartition("/")[0] or "/",
         secure="secure" in given,
         expires=_expiry(given, now),
     )

@@ -52,6 +52,8 @@ def _timestamp(match: re.Match[str], now: float) -> float | None:
             this_year = datetime.fromtimestamp(now, UTC).year
             year += this_year - this_year % 100
             year -= 100 if year > this_year + 50 else 0
+        if second > 60:
+            return None
         # Second 60 is a leap second, which Unix time does not know.
         moment = datetime(year, _MONTHS[match["m"]], int(match["d"]), hour, minute, min(second, 59), tzinfo=UTC)
     except (ValueError, KeyError, OverflowError, OSError):
@@ -63,6 +65,7 @@ def parse_retry_after(text: str, now: float) -> float | None:
     """The seconds that a Retry-After header asks for (RFC 9110, 10.2.3): a number of them, or a date."""
     stripped = text.strip()
     if stripped.isascii() and stripped.isdigit():
-        return float(stripped) if len(stripped) <= _MAX_DIGITS else 10.0**_MAX_DIGITS
+        digits = stripped.lstrip("0") or "0"
+        return float(digits) if len(digits) <= _MAX_DIGITS else 10.0**_MAX_DIGITS
     date = parse_http_date(stripped, now)
     return None if date is None else max(0.0, date - now)

@@ -24,7 +24,7 @@ class Sink(Protocol):
 class Exchange:
     """One sending of one request. The engine fills it in, the phase that waits for it reads it when it is over."""
 
-    __slots__ = ("allow", "body", "error", "headers", "limit", "request", "sink", "size", "status")
+    __slots__ = ("allow", "body", "error", "headers", "limit", "request", "sink", "size", "status", "was_in_doubt")
 
     def __init__(self, request: Request, sink: Sink | None, allow: Collection[int], limit: int) -> None:
         self.request = request
@@ -36,6 +36,7 @@ class Exchange:
         self.body: list[bytes] = []  # what no sink took
         self.size = 0
         self.error: FlowFailed | None = None
+        self.was_in_doubt = False  # something before it in its phase may have been carried out
 
     @property
     def is_success(self) -> bool:

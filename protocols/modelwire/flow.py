@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
-from typing import Any, ClassVar, Self, TypeVar, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, assert_never, get_type_hints
 
 import msgspec
 
 from .commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from .cookies import Cookie
 from .dates import parse_retry_after
 from .entropy import Entropy, as_choice, as_fraction, as_uuid
 from .errors import (
@@ -95,7 +96,7 @@ class Flow:
         self._batch: list[Command | Output] = []
         self._phase: str | None = "start"
         self._fields = b""  # as they were when the phase was entered; empty before that
-        self._steps: Steps = _no_steps()
+        self._steps: Steps = (wait for wait in tuple[Wait, ...]())  # none so far
         self._exchange: Exchange | None = None
         self._nap: Nap | None = None
         self._request_id = 0
@@ -205,7 +206,8 @@ class Flow:
             )
         flow = _decode_fields(cls, bytes(snapshot.fields), credentials, limits)
         flow._phase = snapshot.phase
-        flow._request_id = max(0, snapshot.request_id)
+        flow._request_id = snapshot.request_id
+        flow._in_doubt = snapshot.in_doubt
         flow._restart_due = snapshot.text_delivered
         flow._job_accepted = snapshot.job_accepted
         return flow
@@ -322,6 +324,8 @@ class Flow:
                 self._receive_end(exchange)
             case RequestFailed():
                 self._receive_failure(exchange, event)
+            case _:
+                assert_never(event)
 
     def _begin(self, event: Start) -> None:
         self._started = True
@@ -329,18 +333,19 @@ class Flow:
         self._secret_draws = Entropy(event.secret_entropy or b"secret:" + event.entropy)
         total = self.limits.total if self.limits.total is not None else self.default_timeout
         self._end_of_time = self._now + total
+        if self._phase is None:
+            # Nothing will be sent again: the text that was shown stays.
+            self._finish(None)
+            return
         if self._restart_due:
             self._restart_due = False
             self._batch.append(Restarted())
-        if self._phase is None:
-            self._finish(None)
-        else:
-            self._enter(getattr(self, self._phase))
-            self._run()
+        self._enter(getattr(self, self._phase))
+        self._run()
 
     def _receive_failure(self, exchange: Exchange, event: RequestFailed) -> None:
         if event.kind == "connect":
-            self._in_doubt = False
+            self._in_doubt = exchange.was_in_doubt
         detail = printable(redact(event.detail, self._secrets)) or "no reason given"
         target = without_query(exchange.request.url)
         self._settle(exchange, EXCEPTIONS[event.kind](f"{_FAILURE_TEXTS[event.kind]} {target}: {detail}"))
@@ -382,6 +387,7 @@ class Flow:
             self._request_id += 1
             self._exchange = wait
             self._committed = False
+            wait.was_in_doubt = self._in_doubt
             self._in_doubt = self._in_doubt or not wait.request.repeatable
             self._extend()
             self._batch.append(SendRequest(self._request_id, wait.request, self._deadline))
@@ -434,7 +440,7 @@ class Flow:
             exchange.sink = None
             exchange.limit = self.limits.error_body
             if event.status < 500:
-                self._in_doubt = False
+                self._in_doubt = exchange.was_in_doubt
         self._expire(exchange)
 
     def _receive(self, exchange: Exchange, data: bytes) -> None:
@@ -580,7 +586,7 @@ class Flow:
         self._steps.close()
 
     def _conceal_all(self, value: object) -> None:
-        """Conceal every string in a piece of credentials."""
+        """Conceal every string in a piece of credentials: but not what everybody has, nor where a cookie belongs."""
         if isinstance(value, str):
             self.conceal(value)
         elif isinstance(value, dict):
@@ -588,8 +594,13 @@ class Flow:
         elif isinstance(value, list | tuple):
             for item in value:
                 self._conceal_all(item)
+        elif isinstance(value, Cookie):
+            self.conceal(value.value)
         elif isinstance(value, msgspec.Struct):
-            self._conceal_all(msgspec.to_builtins(value))
+            for entry in msgspec.structs.fields(value):
+                held = getattr(value, entry.name)
+                if held != entry.default:
+                    self._conceal_all(held)
 
     @classmethod
     def _is_phase(cls, name: str) -> bool:
@@ -605,11 +616,6 @@ _FAILURE_TEXTS = {
     "network": "the connection broke while talking to",
     "protocol": "what came back is not HTTP from",
 }
-
-
-def _no_steps() -> Steps:
-    """The steps of a flow that has none."""
-    yield from ()
 
 
 def _kept(flow: type[Flow]) -> list[Field[Any]]:

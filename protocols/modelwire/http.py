@@ -138,7 +138,7 @@ def origin(url: str) -> tuple[str, str, int]:
 def without_query(url: str) -> str:
     """The URL as it may be shown: no user name, no password, no query, no fragment."""
     bare = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@]*@", r"\1", bare)
+    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/]*@", r"\1", bare)
 
 
 def header_size(headers: Iterable[tuple[str, str]]) -> int:

@@ -11,6 +11,8 @@ STEP = 64 * 1024  # bytes
 
 # The codings of RFC 9110, 8.4.1, by the window bits that tell zlib their wrapping. 47: zlib or gzip, by its head.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+# Deflate without any wrapping.
+_RAW = -15
 
 
 class Inflater:
@@ -21,10 +23,10 @@ class Inflater:
 
     def __init__(self, coding: str | None) -> None:
         name = (coding or "").strip().lower()
-        self._raw_is_possible = name == "deflate"
         self._decompress: zlib._Decompress | None = None
-        self._is_plain = name in ("", "identity")
-        if not self._is_plain:
+        # The first two bytes, until they have told how deflate is wrapped.
+        self._head: bytes | None = b"" if name == "deflate" else None
+        if name not in ("", "identity"):
             if name not in _WINDOW_BITS:
                 raise RemoteProtocolError("the response comes in a content coding that was not asked for")
             self._decompress = zlib.decompressobj(_WINDOW_BITS[name])
@@ -35,8 +37,12 @@ class Inflater:
             if data:
                 yield data
             return
+        if self._head is not None:
+            data = self._see_wrapping(self._head + data)
         pending = data
-        while pending and not self._decompress.eof:
+        piece = b""
+        # A full step may have left more inside, though nothing is left to put in.
+        while (pending or len(piece) == STEP) and not self._decompress.eof:
             piece = self._step(pending)
             if piece:
                 yield piece
@@ -44,19 +50,24 @@ class Inflater:
         if pending or self._decompress.unused_data:
             raise RemoteProtocolError("more bytes follow the end of a compressed body")
 
+    def _see_wrapping(self, data: bytes) -> bytes:
+        """`data` once its first two bytes are there, which tell how it is wrapped; nothing before that."""
+        if len(data) < 2:
+            self._head = data
+            return b""
+        self._head = None
+        is_zlib = data[0] & 15 == zlib.DEFLATED and int.from_bytes(data[:2], "big") % 31 == 0  # RFC 1950, 2.2
+        if not is_zlib and data[:2] != b"\x1f\x8b":
+            # Some servers send deflate without the zlib wrapping that RFC 9110, 8.4.1.2, asks for.
+            self._decompress = zlib.decompressobj(_RAW)
+        return data
+
     def _step(self, data: bytes) -> bytes:
         assert self._decompress is not None
         try:
-            piece = self._decompress.decompress(data, STEP)
+            return self._decompress.decompress(data, STEP)
         except zlib.error:
-            if not self._raw_is_possible:
-                raise RemoteProtocolError("the compressed body is damaged") from None
-            # Some servers send deflate without the zlib wrapping that RFC 9110, 8.4.1.2, asks for.
-            self._decompress = zlib.decompressobj(-15)
-            self._raw_is_possible = False
-            return self._step(data)
-        self._raw_is_possible = False
-        return piece
+            raise RemoteProtocolError("the compressed body is damaged") from None
 
     def end(self) -> None:
         """The body ended. Raises `TruncatedError` where the compressed data had not."""

@@ -47,7 +47,8 @@ def as_messages(messages: Messages) -> tuple[Message, ...]:
     if not any(message.text.strip() for message in history):
         raise InvalidInput("the prompt is empty: say something")
     for message in history:
-        require_utf8(message.role + message.text, "the prompt")
+        parts = [] if isinstance(message.content, str) else [part.type + part.text for part in message.content]
+        require_utf8("".join([message.role, message.text, *parts]), "the prompt")
     return history
 
 

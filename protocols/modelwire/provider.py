@@ -10,7 +10,7 @@ import msgspec
 
 from .errors import InvalidInput
 from .flow import Flow
-from .http import origin
+from .http import Request, origin
 from .messages import require_utf8
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -96,5 +96,6 @@ def rebase(endpoints: type[StructT], base_url: str) -> StructT:
     if "?" in base or "#" in base:
         raise InvalidInput("a base URL has no query and no fragment")
     origin(base)
+    Request(method="GET", url=base)
     defaults = msgspec.structs.asdict(endpoints())
     return endpoints(**{name: base for name, value in defaults.items() if value.startswith(("http:", "https:"))})

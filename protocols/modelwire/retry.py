@@ -43,7 +43,7 @@ def retry_pause(
         return None
     if not repeatable and kind != "connect":
         return None
-    pause = jitter * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
+    pause = jitter * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 10))
     if retry_after is not None:
         if retry_after > limits.retry_after:
             return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from .errors import SnapshotError
 
@@ -19,7 +22,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     phase: str | None
     fields: msgspec.Raw
-    request_id: int
+    request_id: Annotated[int, Meta(ge=0, le=2**53)]
     text_delivered: bool = False
     in_doubt: bool = False
     job_accepted: bool = False

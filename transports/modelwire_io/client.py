@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+import anyio.to_thread
+
 from modelwire.catalog import split_model
+from modelwire.errors import InvalidInput
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.messages import Messages
@@ -65,13 +68,17 @@ class _Configured:
             base_url, environment = self._start_emulator(), {}
             store = _emulated_store(base_url)
         self.store = store or FileStore(credentials_directory())
-        self.preparation = Preparation(
-            base_url=base_url,
-            timeout=configuration.get("timeout"),
-            limits=configuration.get("limits", DEFAULT_LIMITS),
-            store=self.store,
-            environment=environment,
-        )
+        try:
+            self.preparation = Preparation(
+                base_url=base_url,
+                timeout=configuration.get("timeout"),
+                limits=configuration.get("limits", DEFAULT_LIMITS),
+                store=self.store,
+                environment=environment,
+            )
+        except InvalidInput:
+            self.stop_emulator()
+            raise
 
     def _start_emulator(self) -> Mapping[str, str]:
         from .emulator_server import EmulatorServer
@@ -168,9 +175,11 @@ class Client:
 
     def close(self) -> None:
         """Close every connection, and stop the emulators."""
-        if self._transport is not None:
-            self._transport.close()
-        self._configured.stop_emulator()
+        try:
+            if self._transport is not None:
+                self._transport.close()
+        finally:
+            self._configured.stop_emulator()
 
     def __enter__(self) -> Self:
         return self
@@ -246,11 +255,26 @@ class AsyncClient:
         prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
         return AsyncImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
 
+    def locate(self, model: str) -> tuple[Provider, str]:
+        """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
+        provider = load_provider(split_model(model)[0])
+        return provider, self._configured.preparation.origin(provider)
+
+    async def log_in(self, provider: str, credentials: Given) -> None:
+        """Keep the credentials that a person brought, where later chats and jobs find them.
+
+        Raises `InvalidInput` where they are not the provider's.
+        """
+        log_in = self._configured.preparation.log_in
+        await anyio.to_thread.run_sync(log_in, load_provider(provider), credentials)
+
     async def close(self) -> None:
         """Close every connection, and stop the emulators."""
-        if self._transport is not None:
-            await self._transport.close()
-        self._configured.stop_emulator()
+        try:
+            if self._transport is not None:
+                await self._transport.close()
+        finally:
+            self._configured.stop_emulator()
 
     async def __aenter__(self) -> Self:
         return self

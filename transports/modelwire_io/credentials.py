@@ -15,6 +15,8 @@ from .private_files import PrivateFileError, make_private_directory, read_privat
 
 # Seconds to wait for another process that is writing the same file.
 LOCK_TIMEOUT = 10.0
+# Of what the files look like.
+VERSION = 1
 
 
 class Store(Protocol):
@@ -47,11 +49,17 @@ class MemoryStore:
             self._kept[provider, origin] = value
 
 
-class _File(msgspec.Struct, kw_only=True):
+class _Version(msgspec.Struct):
+    """What every release can read of a file."""
+
+    version: int
+
+
+class _File(msgspec.Struct):
     """What one file holds: an object for each origin."""
 
-    version: int = 1
-    origins: dict[str, JsonObject] = {}
+    version: int
+    origins: dict[str, JsonObject]
 
 
 class FileStore:
@@ -82,6 +90,8 @@ class FileStore:
             raise PrivateFileError(
                 f"another process holds {self.path(provider)} for more than {LOCK_TIMEOUT:g} seconds: try again"
             ) from None
+        except OSError as error:
+            raise PrivateFileError(f"cannot lock {self.path(provider)}: {error.strerror or error}") from None
 
     def _change(self, provider: str, origin: str, value: JsonObject | None) -> None:
         # Read again under the lock: another process may have written since.
@@ -96,14 +106,13 @@ class FileStore:
         path = self.path(provider)
         data = read_private(path)
         if data is None:
-            return _File()
+            return _File(VERSION, {})
         try:
-            content = msgspec.json.decode(data, type=_File)
+            if msgspec.json.decode(data, type=_Version).version != VERSION:
+                raise PrivateFileError(f"{path} was written by another release of modelwire: delete it to begin anew")
+            return msgspec.json.decode(data, type=_File)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise PrivateFileError(f"{path} is damaged: mend it, or delete it to begin anew") from None
-        if content.version != 1:
-            raise PrivateFileError(f"{path} was written by another release of modelwire: delete it to begin anew")
-        return content
 
 
 def credentials_directory() -> Path:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
+from modelwire.errors import LocalProtocolError
 from modelwire.events import Event, Start, Woken
 from modelwire.flow import Flow
 from modelwire.outputs import Output
@@ -94,7 +95,8 @@ class AsyncTransport(Protocol):
 def drive(flow: Flow, transport: Transport, *, start: Start | None = None) -> Generator[Output, None, None]:
     """Run a flow over a blocking transport, and yield what it tells.
 
-    Raises the `FlowFailed` of its failure at the end. Closing the generator closes the connection. `start` fixes
+    Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before.
+    Closing the generator closes the connection. `start` fixes
     the randomness, for a session that is to be repeated; by default it comes from the operating system.
     """
     exchange: Exchange | None = None
@@ -102,7 +104,10 @@ def drive(flow: Flow, transport: Transport, *, start: Start | None = None) -> Ge
     now = transport.clock.now()
     try:
         while True:
-            for item in flow.handle(event, now):
+            batch = flow.handle(event, now)
+            if not batch and isinstance(event, Start):
+                raise LocalProtocolError("this flow was begun before: make a new one, or restore it from its snapshot")
+            for item in batch:
                 if not isinstance(item, COMMANDS):
                     yield item
                     continue
@@ -133,7 +138,8 @@ def drive(flow: Flow, transport: Transport, *, start: Start | None = None) -> Ge
 async def adrive(flow: Flow, transport: AsyncTransport, *, start: Start | None = None) -> AsyncGenerator[Output, None]:
     """Run a flow over an async transport, and yield what it tells.
 
-    Raises the `FlowFailed` of its failure at the end. Close the generator (`contextlib.aclosing`) to leave it early:
+    Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before.
+    Close the generator (`contextlib.aclosing`) to leave it early:
     that closes the connection. `start` fixes the randomness, for a session that is to be repeated; by default it
     comes from the operating system.
     """
@@ -142,7 +148,10 @@ async def adrive(flow: Flow, transport: AsyncTransport, *, start: Start | None =
     now = transport.clock.now()
     try:
         while True:
-            for item in flow.handle(event, now):
+            batch = flow.handle(event, now)
+            if not batch and isinstance(event, Start):
+                raise LocalProtocolError("this flow was begun before: make a new one, or restore it from its snapshot")
+            for item in batch:
                 if not isinstance(item, COMMANDS):
                     yield item
                     continue

@@ -12,81 +12,70 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 
 from .addresses import is_public
 
-
-class Guard(NamedTuple):
-    """What holds for the request that the current thread or task is working on; `deadline` is monotonic time."""
-
-    deadline: float
-    public_only: bool
-
-
-_guard: ContextVar[Guard | None] = ContextVar("modelwire_guard", default=None)
+# When everything that the current thread does for a request must be over: monotonic time.
+_deadline: ContextVar[float] = ContextVar("modelwire_deadline")
 
 
 @contextmanager
-def guarded(seconds: float, *, public_only: bool) -> Iterator[None]:
+def deadline_in(seconds: float) -> Iterator[None]:
     """Everything inside must be over in so many seconds."""
-    token = _guard.set(Guard(time.monotonic() + seconds, public_only))
+    token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
     finally:
-        _guard.reset(token)
+        _deadline.reset(token)
 
 
-def _remaining(timeout: float | None, error: type[Exception]) -> float | None:
+def _remaining(timeout: float | None, error: type[Exception]) -> float:
     """The time that one operation may take. Raises `error` where there is none left."""
-    guard = _guard.get()
-    if guard is None:
-        return timeout
-    left = guard.deadline - time.monotonic()
+    left = _deadline.get() - time.monotonic()
     if left <= 0:
         raise error("the deadline of the request has passed")
     return left if timeout is None else min(timeout, left)
 
 
-def _public_hosts(host: str, found: Iterable[tuple[Any, ...]], error: type[Exception]) -> list[str]:
-    """The addresses of a name, all of them public; one that is not may be the one that an attacker counts on."""
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    if not addresses or not all(map(is_public, addresses)):
+def _addresses(found: Iterable[tuple[Any, ...]]) -> list[str]:
+    """The addresses of a name, each once."""
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _require_public(host: str, addresses: Iterable[str], error: type[Exception]) -> None:
+    """All of them must be public: one that is not may be the one that an attacker counts on."""
+    if not all(map(is_public, addresses)):
         raise error(f"{host} is not at a public address, and only such are allowed here")
-    return addresses
 
 
 class GuardedBackend:
-    """A blocking network backend of httpcore, or httpcore2 (`core`), under a guard."""
+    """A blocking network backend of httpcore, or httpcore2 (`core`), that keeps the deadline in force."""
 
-    def __init__(self, inner: Any, core: ModuleType) -> None:
+    def __init__(self, inner: Any, core: ModuleType, *, public_only: bool) -> None:
         self._inner = inner
         self._core = core
+        self._public_only = public_only
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> GuardedStream:
         """Connect to the first address that answers."""
-        guard = _guard.get()
-        hosts = [host]
-        if guard is not None and guard.public_only:
+        # Names are resolved here, also where any address will do: inside, each address would get the whole timeout.
+        with _resolving(self._core):
+            *others, last = _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        if self._public_only:
+            _require_public(host, [*others, last], self._core.ConnectError)
+        for address in others:
             try:
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                raise self._core.ConnectError(str(error)) from error
-            hosts = _public_hosts(host, found, self._core.ConnectError)
-        for number, address in enumerate(hosts, start=1):
-            try:
-                left = _remaining(timeout, self._core.ConnectTimeout)
-                return GuardedStream(self._inner.connect_tcp(address, port, timeout=left, **options), self._core)
-            except self._core.ConnectError:
-                if number == len(hosts):
-                    raise
-        raise AssertionError("there is always an address to try")
+                return self._connect(address, port, timeout, options)
+            except (self._core.ConnectError, self._core.ConnectTimeout):
+                pass
+        return self._connect(last, port, timeout, options)
 
-    def sleep(self, seconds: float) -> None:
-        """What httpcore does between retries of its own, which are off."""
-        self._inner.sleep(seconds)
+    def _connect(self, address: str, port: int, timeout: float | None, options: dict[str, Any]) -> GuardedStream:
+        left = _remaining(timeout, self._core.ConnectTimeout)
+        return GuardedStream(self._inner.connect_tcp(address, port, timeout=left, **options), self._core)
 
 
 class GuardedStream:
@@ -120,30 +109,32 @@ class GuardedStream:
 
 
 class AsyncGuardedBackend:
-    """An async network backend under a guard. Deadlines are kept by cancellation; only addresses are its business."""
+    """An async network backend. Deadlines are kept by cancellation; only addresses are its business."""
 
-    def __init__(self, inner: Any, core: ModuleType) -> None:
+    def __init__(self, inner: Any, core: ModuleType, *, public_only: bool) -> None:
         self._inner = inner
         self._core = core
+        self._public_only = public_only
 
     async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
         """Connect to the first address that answers."""
-        guard = _guard.get()
-        if guard is None or not guard.public_only:
-            return await self._inner.connect_tcp(host, port, timeout=timeout, **options)
-        try:
-            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise self._core.ConnectError(str(error)) from error
-        hosts = _public_hosts(host, found, self._core.ConnectError)
-        for number, address in enumerate(hosts, start=1):
+        with _resolving(self._core):
+            if not self._public_only:
+                return await self._inner.connect_tcp(host, port, timeout=timeout, **options)
+            *others, last = _addresses(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        _require_public(host, [*others, last], self._core.ConnectError)
+        for address in others:
             try:
                 return await self._inner.connect_tcp(address, port, timeout=timeout, **options)
-            except self._core.ConnectError:
-                if number == len(hosts):
-                    raise
-        raise AssertionError("there is always an address to try")
+            except (self._core.ConnectError, self._core.ConnectTimeout):
+                pass
+        return await self._inner.connect_tcp(last, port, timeout=timeout, **options)
 
-    async def sleep(self, seconds: float) -> None:
-        """What httpcore does between retries of its own, which are off."""
-        await self._inner.sleep(seconds)
+
+@contextmanager
+def _resolving(core: ModuleType) -> Iterator[None]:
+    """A name that cannot be resolved, or that is none, is a failure to connect."""
+    try:
+        yield
+    except (OSError, UnicodeError) as error:
+        raise core.ConnectError(str(error)) from error

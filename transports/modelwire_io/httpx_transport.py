@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import ssl
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from functools import cached_property
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import anyio
 
 from modelwire.commands import SendRequest
-from modelwire.errors import FlowFailed, InvalidInput, RemoteProtocolError, TruncatedError
+from modelwire.errors import ConnectError, FailureKind, FlowFailed, InvalidInput
 from modelwire.events import (
     BodyReceived,
     Event,
@@ -32,13 +35,16 @@ from modelwire.inflate import Inflater
 
 from .addresses import may_be_public
 from .clock import SystemClock
-from .httpx_guard import AsyncGuardedBackend, GuardedBackend, guarded
+from .httpx_guard import AsyncGuardedBackend, GuardedBackend, deadline_in
 from .proxies import ProxyTable
 
 Library = Literal["httpx", "httpx2"]
 
 # An open stream needs a connection of its own, and idle ones are few: there is nothing to be gained by a limit.
 _POOL_LIMITS = {"max_connections": None, "max_keepalive_connections": 100, "keepalive_expiry": 15.0}
+
+# What httpx keeps a timeout for.
+_OPERATIONS = ("connect", "read", "write", "pool")
 
 # By name, since the classes are those of one library or the other. The first that fits counts.
 _KINDS: tuple[tuple[str, RequestFailureKind], ...] = (
@@ -51,65 +57,86 @@ _KINDS: tuple[tuple[str, RequestFailureKind], ...] = (
     ("ProtocolError", "protocol"),
     ("TransportError", "protocol"),
 )
+_OWN_KINDS: dict[FailureKind, RequestFailureKind] = {"connect": "connect", "truncated": "network"}
 # How httpcore and h11 say that a response was cut off, which is no fault of its HTTP.
 _CUT_OFF = ("peer closed", "disconnected", "closed the connection")
 
 
+class _ExactUrl(NamedTuple):
+    """What httpx asks of a URL to send a request to it. A URL of its own would mend the target."""
+
+    raw_scheme: bytes
+    raw_host: bytes
+    port: int | None
+    raw_path: bytes
+
+
 class _Pools:
-    """The connection pools of one transport: one for direct connections, one for each proxy."""
+    """The connection pools of one transport: for direct connections and for each proxy, to anywhere or public alone."""
 
     def __init__(self, library: Library, proxies: ProxyTable, transport_class: str) -> None:
         self.httpx = _load(library, library)
         self.core = _load({"httpx": "httpcore", "httpx2": "httpcore2"}[library], library)
         self.proxies = proxies
         self._transport_class = transport_class
-        self._by_proxy: dict[str | None, Any] = {}
+        self._opened: dict[tuple[str | None, bool], Any] = {}
 
-    def pool_for(self, url: str) -> Any:
-        """The pool that a request to `url` goes through, made when it is first needed."""
-        proxy = self.proxies.proxy_for(url)
-        if proxy not in self._by_proxy:
-            self._by_proxy[proxy] = self._open(proxy)
-        return self._by_proxy[proxy]
+    def pool_for(self, request: Request) -> Any:
+        """The pool that a request goes through, made when it is first needed."""
+        # A connection whose address nobody checked must not be used again where it has to be public.
+        key = (self.proxies.proxy_for(request.url), request.public_only)
+        if key not in self._opened:
+            # Another thread may have been faster; its pool is then the one.
+            self._opened.setdefault(key, self._open(*key))
+        return self._opened[key]
 
-    def pins(self, request: Request) -> bool:
-        """Whether the address that is connected to must be public: a proxy's own address may be any."""
-        return request.public_only and self.proxies.proxy_for(request.url) is None
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """What all pools trust: the usual authorities, or those of `SSL_CERT_FILE`. It takes long to make."""
+        context: ssl.SSLContext = self.httpx.create_ssl_context(trust_env=True)
+        return context
 
     def take_all(self) -> list[Any]:
         """Every pool, to be closed; a request after that opens new ones."""
-        pools = list(self._by_proxy.values())
-        self._by_proxy.clear()
+        pools = list(self._opened.values())
+        self._opened.clear()
         return pools
 
     def request(self, request: Request) -> Any:
         """The request in httpx's terms, with what was given and its framing, and nothing else.
 
-        Raises `RemoteProtocolError` for a name that only this machine or network knows, where it must be public:
-        through a proxy, which resolves names itself, that is all that can be seen.
+        Raises `ConnectError` for a host that is none, and for one that only this machine or network knows where it
+        must be public: through a proxy, which resolves names itself, that is all that can be seen.
         """
-        if request.public_only and not may_be_public(origin(request.url)[1]):
-            raise RemoteProtocolError(f"{without_query(request.url)} is not at a public address")
-        seconds = dict.fromkeys(("connect", "read", "write", "pool"), request.timeout)
-        return self.httpx.Request(
-            request.method,
-            request.url,
-            headers=list(request.headers),
-            content=request.body or None,
-            extensions={"timeout": seconds},
-        )
+        site, target = _split(request.url)
+        try:
+            host = origin(request.url)[1]
+            made = self.httpx.Request(
+                request.method,
+                site,
+                headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers],
+                content=request.body or None,
+                extensions={"timeout": dict.fromkeys(_OPERATIONS, request.timeout)},
+            )
+        except (InvalidInput, self.httpx.InvalidURL, UnicodeError) as error:
+            raise ConnectError(str(error)) from None
+        if request.public_only and not may_be_public(host):
+            raise ConnectError(f"{without_query(request.url)} is not at a public address")
+        made.url = _ExactUrl(made.url.raw_scheme, made.url.raw_host, made.url.port, target)
+        return made
 
-    def _open(self, proxy: str | None) -> Any:
+    def _open(self, proxy: str | None, public_only: bool) -> Any:
         try:
             pool = getattr(self.httpx, self._transport_class)(
-                trust_env=True, proxy=proxy, limits=self.httpx.Limits(**_POOL_LIMITS)
+                verify=self._tls, proxy=proxy, limits=self.httpx.Limits(**_POOL_LIMITS)
             )
         except ImportError as error:
             raise InvalidInput(f"this proxy needs another package: {error}") from None
         # There is no public way to put a backend under httpx's own transport.
         inner = pool._pool._network_backend
         wrap = GuardedBackend if self._transport_class == "HTTPTransport" else AsyncGuardedBackend
-        pool._pool._network_backend = wrap(inner, self.core)
+        # A proxy's own address may be any.
+        pool._pool._network_backend = wrap(inner, self.core, public_only=public_only and proxy is None)
         return pool
 
 
@@ -153,7 +180,7 @@ class HttpxExchange:
     def receive(self, until: float) -> Event:
         """The next event, or `Woken` at `until`."""
         try:
-            with guarded(until - self._clock.now(), public_only=self._pools.pins(self._request)):
+            with deadline_in(until - self._clock.now()):
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
@@ -167,7 +194,8 @@ class HttpxExchange:
         self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
-        response = self._pools.pool_for(self._request.url).handle_request(self._pools.request(self._request))
+        request = self._pools.request(self._request)
+        response = self._pools.pool_for(self._request).handle_request(request)
         try:
             headers = _headers(response)
             yield ResponseStarted(self._request_id, response.status_code, headers)
@@ -176,9 +204,9 @@ class HttpxExchange:
                 for piece in inflater.feed(data):
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
-            yield ResponseEnded(self._request_id)
         finally:
             response.close()
+        yield ResponseEnded(self._request_id)
 
 
 class AsyncHttpxTransport:
@@ -216,9 +244,8 @@ class AsyncHttpxExchange:
 
     async def receive(self, until: float) -> Event:
         """The next event, or `Woken` at `until`."""
-        seconds = until - self._clock.now()
         try:
-            with anyio.move_on_after(seconds), guarded(seconds, public_only=self._pools.pins(self._request)):
+            with anyio.move_on_after(until - self._clock.now()):
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
@@ -231,20 +258,33 @@ class AsyncHttpxExchange:
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        pool = self._pools.pool_for(self._request.url)
-        response = await pool.handle_async_request(self._pools.request(self._request))
+        request = self._pools.request(self._request)
+        response = await self._pools.pool_for(self._request).handle_async_request(request)
+        stream = aiter(response.stream)
         try:
             headers = _headers(response)
             yield ResponseStarted(self._request_id, response.status_code, headers)
             inflater = Inflater(find_header(headers, "content-encoding"))
-            async for data in response.stream:
+            async for data in stream:
                 for piece in inflater.feed(data):
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
-            yield ResponseEnded(self._request_id)
         finally:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
+                await self._run_out(stream)
+        yield ResponseEnded(self._request_id)
+
+    async def _run_out(self, stream: AsyncIterator[bytes]) -> None:
+        """Let the generators inside httpx come to their end, which is near: the connection is closed, or was read out.
+
+        httpx does not close them, and one that is left for the garbage collector is a ResourceWarning on trio.
+        """
+        try:
+            async for _ in stream:
+                pass
+        except self._pools.httpx.TransportError:
+            pass
 
 
 def _load(module: str, library: Library) -> ModuleType:
@@ -252,6 +292,12 @@ def _load(module: str, library: Library) -> ModuleType:
         return importlib.import_module(module)
     except ImportError:
         raise InvalidInput(f"{library} is not installed: pip install 'modelwire[{library}]'") from None
+
+
+def _split(url: str) -> tuple[str, bytes]:
+    """Scheme and authority of a URL, and what of the rest goes on the wire."""
+    site, target = re.findall(r"(https?://[^/?#]*)([^#]*)", url)[0]
+    return site, target.encode() if target.startswith("/") else b"/" + target.encode()
 
 
 def _headers(response: Any) -> Headers:
@@ -262,7 +308,7 @@ def _failed(request_id: int, httpx: ModuleType, error: Exception) -> RequestFail
     """An exception of httpx, or of the inflater, as an event."""
     detail = str(error)
     if isinstance(error, FlowFailed):
-        kind: RequestFailureKind = "network" if isinstance(error, TruncatedError) else "protocol"
+        kind = _OWN_KINDS.get(error.kind, "protocol")
     elif any(mark in detail for mark in _CUT_OFF):
         kind = "network"
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 
 import msgspec
@@ -34,29 +34,29 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         cannot be written.
         """
         folder = Path(directory)
+        make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             return self._save(folder)
         except OSError as error:
-            raise InvalidInput(f"cannot save an image in {folder}: {error.strerror or error}") from None
+            raise _cannot_save(folder, error) from None
 
     def _save(self, folder: Path) -> Path:
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".modelwire-", suffix=".part")
+        temporary = folder / f".modelwire-{secrets.token_hex(8)}.part"
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            # The mode is what the user's umask makes of it.
+            with open(temporary, "xb") as file:
                 file.write(self.data)
-            os.chmod(temporary, 0o666 & ~_umask())
             return self._publish(folder, temporary)
         finally:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
 
-    def _publish(self, folder: Path, temporary: str) -> Path:
-        """Give a finished file the first name that is free; a link fails where the name is taken."""
+    def _publish(self, folder: Path, temporary: Path) -> Path:
+        """Give a finished file the first name that is free."""
         stem, extension = safe_name(self.stem), _EXTENSIONS.get(self.media_type, "bin")
         for number in range(1, _MOST_NAMESAKES):
             path = folder / (f"{stem}.{extension}" if number == 1 else f"{stem}-{number}.{extension}")
             try:
-                os.link(temporary, path)
+                _rename(temporary, path)
             except FileExistsError:
                 continue
             return path
@@ -68,8 +68,32 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-_")[:80] or "image"
 
 
-def _umask() -> int:
-    # There is no way to ask for it but to set it. Both calls are adjacent, and the value is restored.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def make_folder(folder: Path) -> None:
+    """Make sure that images can be saved in `folder`. Raises `InvalidInput` where they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_save(folder, error) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidInput(f"cannot save an image in {folder}: you may not write there; choose another folder")
+
+
+def _cannot_save(folder: Path, error: OSError) -> InvalidInput:
+    reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+    return InvalidInput(f"cannot save an image in {folder}: {reason}; choose another folder")
+
+
+def _rename(old: Path, new: Path) -> None:
+    """Rename a file. Raises `FileExistsError` where the name is taken: nothing is overwritten."""
+    try:
+        os.link(old, new)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links, such as that of a memory card: take the name, then its place.
+        open(new, "xb").close()
+        try:
+            os.replace(old, new)
+        except BaseException:
+            new.unlink()
+            raise

@@ -11,6 +11,7 @@ from modelwire.catalog import PROVIDERS
 from modelwire.commands import SendRequest
 from modelwire.emulators import EMULATORS
 from modelwire.emulators.emulator import Emulator, EmulatorRequest
+from modelwire.errors import InvalidInput
 from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Woken
 from modelwire.http import Request, origin
 
@@ -27,7 +28,7 @@ class MemoryTransport:
 
     def __init__(self, emulators: Mapping[str, Emulator] | None = None, clock: VirtualClock | None = None) -> None:
         self.clock = clock or VirtualClock()
-        self.emulators: dict[str, Emulator] = dict(emulators or {name: kind() for name, kind in EMULATORS.items()})
+        self.emulators: dict[str, Emulator] = dict(_all_emulators() if emulators is None else emulators)
         self.base_urls = {name: f"{BASE_URL}/{name}" for name in self.emulators}
         self._real_origins = {
             origin(url): name
@@ -49,20 +50,22 @@ class MemoryTransport:
 
     def route(self, request: Request) -> tuple[Emulator, EmulatorRequest] | None:
         """The emulator that a request is for, and the request as that sees it."""
+        try:
+            name = self._real_origins.get(origin(request.url))
+        except InvalidInput:
+            return None
         parts = urlsplit(request.url)
-        host = f"{parts.scheme}://{parts.netloc}"
-        target = request.url[len(host) :] or "/"
-        name = self._real_origins.get(origin(request.url))
-        base_url = host
-        if host == BASE_URL:
-            name, _, rest = target[1:].partition("/")
-            base_url, target = f"{host}/{name}", f"/{rest}"
+        base_url = f"{parts.scheme}://{parts.netloc}"
+        target = request.url[len(base_url) :].partition("#")[0]
+        if base_url == BASE_URL:
+            name, separator, rest = target[1:].partition("/")
+            base_url, target = f"{base_url}/{name}", separator + rest
         emulator = self.emulators.get(name or "")
         if emulator is None:
             return None
         return emulator, EmulatorRequest(
             method=request.method,
-            target=target,
+            target=target if target.startswith("/") else f"/{target}",
             headers=(("host", parts.netloc), *request.headers),
             body=request.body,
             base_url=base_url,
@@ -130,23 +133,34 @@ class AsyncMemoryExchange:
         self._blocking.close()
 
 
+def _all_emulators() -> dict[str, Emulator]:
+    return {name: kind() for name, kind in EMULATORS.items()}
+
+
 def _hosts(endpoints: type[msgspec.Struct]) -> list[str]:
     return [url for url in msgspec.structs.asdict(endpoints()).values() if url.startswith("https:")]
 
 
 def _events(transport: MemoryTransport, command: SendRequest) -> Generator[tuple[float, Event], None, None]:
-    """What comes of a request, each event with its time; nothing at the end of a response that stays open."""
-    request_id = command.request_id
-    now = transport.clock.now()
+    """What comes of a request, each event with its time."""
+    request_id, clock, timeout = command.request_id, transport.clock, command.request.timeout
     routed = transport.route(command.request)
     if routed is None:
-        yield now, RequestFailed(request_id, "connect", "there is no emulator of this host")
+        yield clock.now(), RequestFailed(request_id, "connect", "there is no emulator of this host")
         return
     emulator, request = routed
-    response = emulator.handle(request, now)
-    yield now, ResponseStarted(request_id, response.status, response.headers)
+    response = emulator.handle(request, clock.now())
+    yield clock.now(), ResponseStarted(request_id, response.status, response.headers)
     for chunk in response.chunks:
-        now = max(now, transport.clock.now()) + chunk.pause
-        yield now, BodyReceived(request_id, chunk.data)
-    if not response.stays_open:
-        yield now, ResponseEnded(request_id)
+        if chunk.pause > timeout:
+            yield clock.now() + timeout, _silence(command)
+            return
+        yield clock.now() + chunk.pause, BodyReceived(request_id, chunk.data)
+    if response.stays_open:
+        yield clock.now() + timeout, _silence(command)
+    else:
+        yield clock.now(), ResponseEnded(request_id)
+
+
+def _silence(command: SendRequest) -> RequestFailed:
+    return RequestFailed(command.request_id, "timeout", f"nothing came for {command.request.timeout:g} seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
 
 from modelwire.catalog import PROVIDERS, find_provider
@@ -9,11 +10,16 @@ from modelwire.errors import InvalidInput
 from modelwire.provider import Provider, find_name
 
 GROUP = "modelwire.providers"
+# A name is also part of a file's name, of an environment variable's, and of PROVIDER/MODEL.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def plugin_names() -> list[str]:
-    """The names under which installed packages offer providers; nothing is imported."""
-    return sorted(entry.name for entry in entry_points(group=GROUP) if entry.name not in PROVIDERS)
+    """The names under which installed packages offer providers; nothing is imported. The catalog's own come first:
+    a package cannot take the place of one of them.
+    """
+    names = {entry.name for entry in entry_points(group=GROUP) if _NAME.fullmatch(entry.name)}
+    return sorted(name for name in names if name.casefold() not in PROVIDERS)
 
 
 def load_provider(name: str) -> Provider:
@@ -36,4 +42,7 @@ def _load(name: str) -> Provider:
         raise InvalidInput(f"the provider {name!r} ({entry.value}) does not load: {error}") from error
     if not isinstance(provider, Provider):
         raise InvalidInput(f"the provider {name!r} ({entry.value}) is no modelwire.provider.Provider")
+    if provider.name != name:
+        # Its name is what credentials are kept under.
+        raise InvalidInput(f"the provider {name!r} ({entry.value}) calls itself {provider.name!r}")
     return provider

@@ -6,7 +6,7 @@ Argument over environment over file, everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -94,6 +94,11 @@ class Preparation:
         origin = self.origin(provider)
         held = self._credentials(provider, origin, credentials)
         flow = provider.flow.restore(snapshot, credentials=held, limits=self._limits, resend=resend)
+        # A snapshot brings its addresses along, and what is kept for one is not for another.
+        if getattr(flow, "endpoints", None) != self._endpoints(provider):
+            raise InvalidInput(
+                f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
+            )
         return Prepared(flow, provider, origin, credentials is None)
 
     def log_in(self, provider: Provider, credentials: Given) -> None:
@@ -111,8 +116,16 @@ class Preparation:
         return given or self._environment.get(f"{provider.name.upper().replace('-', '_')}_BASE_URL") or None
 
     def origin(self, provider: Provider) -> str:
-        """What credentials are kept under: the address that they are for."""
+        """What credentials are kept under: the address that they are for.
+
+        Raises `InvalidInput` for a base URL that is none.
+        """
+        self._endpoints(provider)
         return (self.base_url(provider) or provider.website).rstrip("/")
+
+    def _endpoints(self, provider: Provider) -> msgspec.Struct:
+        base_url = self.base_url(provider)
+        return provider.endpoints() if base_url is None else rebase(provider.endpoints, base_url)
 
     def _choose(self, model: str, kind: str) -> tuple[Provider, str]:
         name, model_name = split_model(model)
@@ -126,14 +139,14 @@ class Preparation:
         self, provider: Provider, model: str, credentials: Given, options: Mapping[str, Any], work: dict[str, Any]
     ) -> Prepared:
         origin = self.origin(provider)
-        base_url = self.base_url(provider)
         if provider.credentials is not None:
             work["credentials"] = self._credentials(provider, origin, credentials)
-        make_flow: Callable[..., Flow] = provider.flow
+        # Every provider's flow takes these; `Flow` itself cannot say so.
+        make_flow = cast("Callable[..., Flow]", provider.flow)
         flow = make_flow(
             model=model,
             options=parse_options(provider.options, self._from_environment(provider, "options") | dict(options)),
-            endpoints=provider.endpoints() if base_url is None else rebase(provider.endpoints, base_url),
+            endpoints=self._endpoints(provider),
             limits=self._limits,
             **work,
         )

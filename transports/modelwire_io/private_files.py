@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -29,20 +30,25 @@ def read_private(path: Path) -> bytes | None:
 
     Raises `PrivateFileError` for a link, for a file of another user, and for one that others can write.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+    # Not blocking: to open a named pipe would wait for its other end.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         return None
     except OSError as error:
-        reason = "it is a symbolic link" if path.is_symlink() else error.strerror
+        # What O_NOFOLLOW says of a link: ELOOP in POSIX, EMLINK on FreeBSD.
+        is_link = error.errno in (errno.ELOOP, errno.EMLINK)
+        reason = "it is a symbolic link" if is_link else error.strerror
         raise PrivateFileError(f"cannot read {path}: {reason}; move it away") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_owner(path, os.fstat(descriptor))
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
-        except OSError as error:
-            raise PrivateFileError(f"cannot read {path}: {error.strerror}; move it away") from None
+    except OSError as error:
+        raise PrivateFileError(f"cannot read {path}: {error.strerror}; move it away") from None
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, content: bytes) -> None:

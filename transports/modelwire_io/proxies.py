@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from modelwire.http import origin, without_query
 from .addresses import is_loopback
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
+# What no URL holds, and what `urlsplit` overlooks.
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class ProxyTable:
@@ -23,14 +26,8 @@ class ProxyTable:
 
     def __init__(self, proxy: str | None, environment: Mapping[str, str]) -> None:
         self._given = None if proxy is None else _checked(proxy, "the proxy")
-        variables = {name.lower(): value for name, value in environment.items() if value}
-        # A server that runs as CGI takes HTTP_PROXY from a request's header `Proxy` (CVE-2016-5385).
-        if "REQUEST_METHOD" in environment:
-            variables.pop("http_proxy", None)
-        self._by_scheme = {
-            scheme: _checked(variables.get(f"{scheme}_proxy") or variables.get("all_proxy") or "", f"{scheme}_proxy")
-            for scheme in ("http", "https")
-        }
+        variables = _variables(environment) if proxy is None else {}
+        self._by_scheme = {scheme: _proxy_of(scheme, variables) for scheme in ("http", "https")}
         self._exempt = [entry.strip().lower() for entry in variables.get("no_proxy", "").split(",") if entry.strip()]
 
     def proxy_for(self, url: str) -> str | None:
@@ -43,6 +40,23 @@ class ProxyTable:
         return self._by_scheme[scheme] or None
 
 
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment by names in lower case; a variable that is written so counts before one that is not."""
+    found = {name.lower(): value for name, value in environment.items()}
+    # A server that runs as CGI takes HTTP_PROXY from a request's header `Proxy` (CVE-2016-5385).
+    if "REQUEST_METHOD" in environment:
+        found.pop("http_proxy", None)
+    return found | {name: value for name, value in environment.items() if name.islower()}
+
+
+def _proxy_of(scheme: str, variables: Mapping[str, str]) -> str:
+    """The proxy for URLs of this scheme; empty where there is none."""
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        if variables.get(name):
+            return _checked(variables[name], name.upper())
+    return ""
+
+
 def _checked(url: str, name: str) -> str:
     """The proxy's URL, `http://` put before one that has no scheme, `socks` spelt as `socks5h`."""
     if not url:
@@ -52,13 +66,12 @@ def _checked(url: str, name: str) -> str:
     scheme = {"socks": "socks5h"}.get(scheme.lower(), scheme.lower())
     try:
         parts = urlsplit(f"{scheme}://{rest}")
-        known = scheme in SCHEMES and parts.hostname and (parts.port or True)
+        known = scheme in SCHEMES and parts.hostname and (parts.port or True) and not _BLANK.search(full)
     except ValueError:
         known = False
     if not known:
-        raise InvalidInput(
-            f"{name} is {without_query(full)!r}, which is no proxy: write http://HOST:PORT or socks5://HOST:PORT"
-        )
+        shown = without_query(f"{scheme}://{rest.rpartition('@')[2]}")
+        raise InvalidInput(f"{name} is {shown!r}, which is no proxy: write http://HOST:PORT or socks5://HOST:PORT")
     return f"{scheme}://{rest}"
 
 

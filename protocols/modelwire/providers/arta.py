@@ -101,10 +101,14 @@ class ArtaCredentials(msgspec.Struct, frozen=True, kw_only=True):
 # The wire: what comes back.
 
 
+# No token is as good as none.
+Token = Annotated[str, Meta(min_length=1)]
+
+
 class SignUpReply(msgspec.Struct, rename="camel"):
     """A new anonymous account."""
 
-    id_token: str
+    id_token: Token
     refresh_token: str
     expires_in: str | int
 
@@ -112,7 +116,7 @@ class SignUpReply(msgspec.Struct, rename="camel"):
 class RefreshReply(msgspec.Struct):
     """A new token for an account."""
 
-    id_token: str
+    id_token: Token
     refresh_token: str
     expires_in: str | int
 
@@ -159,6 +163,8 @@ class ArtaImage(Flow):
     seed: int = field(default=0, init=False)
     record_id: str = field(default="", init=False)
     submitted_at: float = field(default=0.0, init=False)
+    # The status that was told last. Another process begins anew: whoever watches there has been told nothing.
+    told: str = field(default="", init=False, metadata=NOT_KEPT)
     was_renewed: bool = field(default=False, init=False)  # a token was refused, and replaced; not yet used since
 
     def __post_init__(self) -> None:
@@ -217,7 +223,6 @@ class ArtaImage(Flow):
         """Ask how far the job is, until it is done. Each status is told when it changes."""
         if not self.held.id_token:
             return self.start
-        told = ""
         while True:
             reply = yield from self.fetch(self.status_request, allow=REFUSED)
             if reply.status in REFUSED:
@@ -229,9 +234,9 @@ class ArtaImage(Flow):
                 return None
             if job.status not in _PROGRESS:
                 raise JobFailed(f"the job ended with status {printable(job.status, 60)!r}")
-            if job.status != told:
-                told = job.status
-                self.emit(_PROGRESS[told])
+            if job.status != self.told:
+                self.told = job.status
+                self.emit(_PROGRESS[job.status])
             yield from self.sleep(self.options.poll_interval)
 
     @property

@@ -5,13 +5,13 @@ The wire is described in `docs/wires.md`; the service no longer answers.
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Meta
 
 from modelwire.chat import ChatFlow
 from modelwire.cookies import Cookies, cookie_header, store_cookies
@@ -27,7 +27,7 @@ from modelwire.text import CumulativeText, EventSink
 # Statuses by which the service says that the credentials are not, or no longer, good.
 REFUSED = (401, 403)
 REDIRECTS = (301, 302, 303, 307, 308)
-PASSWORD_ALPHABET = string.ascii_lowercase + string.digits
+PASSWORD_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class FakeGptEndpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +80,12 @@ class LoadsReply(msgspec.Struct):
 
 
 class SessionReply(msgspec.Struct, rename="camel"):
-    """`GET /api/auth/session`."""
+    """`GET /api/auth/session`. No token is as good as none."""
 
-    access_token: str
+    access_token: Annotated[str, Meta(min_length=1)]
 
 
-class Author(msgspec.Struct):
+class Author(msgspec.Struct, frozen=True):
     """Who says a message."""
 
     role: str = "user"
@@ -122,13 +122,13 @@ class AskBody(msgspec.Struct, kw_only=True):
     force_paragen: bool = False
 
 
-class AnswerMetadata(msgspec.Struct):
+class AnswerMetadata(msgspec.Struct, frozen=True):
     """Only messages of type `next` carry text."""
 
     message_type: str | None = None
 
 
-class AnswerContent(msgspec.Struct):
+class AnswerContent(msgspec.Struct, frozen=True):
     """The text so far, whole, is the first part. Parts of other messages may be anything."""
 
     parts: list[JsonValue] = []
@@ -163,7 +163,7 @@ class FakeGptChat(ChatFlow):
         """Log in with one of the shared tokens, unless there are credentials from before."""
         if self.credentials is not None:
             return self.ask
-        reply = yield from self.fetch(partial(self.get_request, self.endpoints.loads_path, {"t": str(int(self.now))}))
+        reply = yield from self.fetch(self.loads_request)
         cookies = self.gather((), reply, self.endpoints.loads_path)
         loads = reply.decode(LoadsReply).loads
         if not loads:
@@ -231,6 +231,10 @@ class FakeGptChat(ChatFlow):
             ("sec-ch-ua-mobile", options.sec_ch_ua_mobile),
             *cookie_header(cookies, site + path, self.now),
         )
+
+    def loads_request(self) -> Request:
+        """The shared tokens on offer, as of now."""
+        return self.get_request(self.endpoints.loads_path, {"t": str(int(self.now))})
 
     def get_request(self, path: str, query: dict[str, str], cookies: Cookies = ()) -> Request:
         """A page of the API."""

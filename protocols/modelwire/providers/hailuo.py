@@ -111,9 +111,9 @@ class SendResultEvent(msgspec.Struct):
 
 
 class MessageResult(msgspec.Struct):
-    """The answer so far, whole."""
+    """The answer so far, whole; some messages bring none."""
 
-    content: str
+    content: str | None = None
 
 
 class MessageResultData(msgspec.Struct):
@@ -189,7 +189,9 @@ class HailuoChat(ChatFlow):
         """One event of the answer. `close_chunk` ends it, though the connection may stay open."""
         match event.event:
             case "message_result":
-                text.update(event.decode(MessageResultEvent).data.message_result.content)
+                content = event.decode(MessageResultEvent).data.message_result.content
+                if content is not None:
+                    text.update(content)
             case "send_result":
                 self.take_send_result(event.decode(SendResultEvent).data.send_result)
             case "close_chunk":

@@ -118,11 +118,12 @@ class MagickPenChat(ChatFlow):
         except ValueError:
             return False
         path = urlsplit(source).path
-        return is_own and path.isascii() and re.search(r"(^|/)_nuxt/[^/]+\.js$", path) is not None
+        return is_own and source.isascii() and re.search(r"(^|/)_nuxt/[^/]+\.js$", path) is not None
 
     def site_url(self, path: str) -> str:
         """A path of the site, or the URL of one, below the site's base."""
-        relative = urlsplit(path)._replace(scheme="", netloc="").geturl()
+        # Joined to the root, whatever its host, a path loses its dots.
+        relative = urlsplit(urljoin("https://site/", path))._replace(scheme="", netloc="").geturl()
         return f"{self.endpoints.site}/{relative.lstrip('/')}"
 
     def get_request(self, url: str) -> Request:

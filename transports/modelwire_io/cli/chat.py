@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from modelwire.errors import FlowFailed
 from modelwire.messages import Message
 from modelwire.outputs import LoginRequired, Output, Restarted, StatusChanged, TextDelta, TextReplaced, TitleChanged
 from modelwire_io.client import Client
-from modelwire_io.history import History, open_history
+from modelwire_io.history import History, HistoryFile, open_history
+from modelwire_io.private_files import PrivateFileError
 from modelwire_io.work import Chat
 
 from .prompts import read_prompt
-from .reporting import hint, write_end, write_json
+from .reporting import reported_end, write_json
 from .settings import Settings, provider_options
 from .terminal import note, write_line, write_text
 
@@ -38,14 +38,9 @@ def command(settings: Settings, model: str, system: str | None, goes_on: bool, p
         if goes_on and past is None:
             note(f"there is no conversation with {provider.label} to continue: this begins one")
         messages = (*(past.messages if past else ()), question)
-        try:
+        with reported_end(settings, provider, origin):
             chat = _ask(client, settings, model, messages, system, past)
-        except FlowFailed as error:
-            if settings.as_json:
-                write_end(error.failure)
-            hint(error, model)
-            raise
-        history.save(History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
+        _keep(history, History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
 
 
 def _ask(
@@ -67,9 +62,15 @@ def _ask(
         finally:
             if not settings.as_json and chat.answer and not chat.answer.endswith("\n"):
                 write_line()
-    if settings.as_json:
-        write_end(None)
     return chat
+
+
+def _keep(history: HistoryFile, said: History) -> None:
+    """Keep the conversation. The answer is there: that it cannot be kept makes it no failure."""
+    try:
+        history.save(said)
+    except PrivateFileError as error:
+        note(f"modelwire: -c will not continue this conversation: {error}")
 
 
 class _Screen:

@@ -11,7 +11,9 @@ import click
 
 import modelwire
 from modelwire.errors import FlowFailed, InvalidInput, ModelwireError
+from modelwire.provider import find_name
 
+from .debugging import Invocation, debug_option
 from .terminal import note, prepare_streams
 
 EXIT_FAILURE = 1
@@ -41,6 +43,12 @@ class _LazyGroup(click.Group):
         found: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = find_name(args[0], _SUBCOMMANDS, "command")
+        return super().resolve_command(ctx, [name, *args[1:]])
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_SUBCOMMANDS.items()))
@@ -48,40 +56,54 @@ class _LazyGroup(click.Group):
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(modelwire.__version__, prog_name="modelwire")
-@click.option("--debug", is_flag=True, help="Show the trace of an error.")
-@click.pass_context
-def cli(context: click.Context, debug: bool) -> None:
+@debug_option
+def cli() -> None:
     """Chat and image providers from the terminal. Try: modelwire demo"""
-    context.obj = debug
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit code. Every error is one line on stderr that says what to do."""
     prepare_streams()
-    words = sys.argv[1:] if arguments is None else arguments
+    invocation = Invocation()
     try:
-        cli.main(words, prog_name="modelwire", standalone_mode=False)
+        cli.main(arguments, prog_name="modelwire", standalone_mode=False, obj=invocation)
     except click.exceptions.Abort:
         note("interrupted")
         return EXIT_INTERRUPTED
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return error.exit_code
-    except BrokenPipeError:
-        return _stop_writing()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        return _report_usage(error)
+    except OSError as error:
+        return _stop_writing(error, invocation)
     except ModelwireError as error:
-        return _report(error, "--debug" in words)
+        return _report(error, invocation)
     return 0
 
 
-def _report(error: ModelwireError, is_debugging: bool) -> int:
-    if is_debugging:
+def _report_usage(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context is not None else "modelwire"
+    note(f"modelwire: {error.format_message().rstrip('.')}; see: {where} --help")
+    return EXIT_USAGE
+
+
+def _report(error: ModelwireError, invocation: Invocation) -> int:
+    if invocation.is_debugging:
         traceback.print_exception(error)
     note(f"modelwire: {error}")
+    for advice in getattr(error, "__notes__", ()):
+        note(advice)
     return EXIT_USAGE if isinstance(error, InvalidInput) and not isinstance(error, FlowFailed) else EXIT_FAILURE
 
 
-def _stop_writing() -> int:
-    """Whoever read our output has seen enough. Python would complain at exit about what is left in the buffer."""
+def _stop_writing(error: OSError, invocation: Invocation) -> int:
+    """Whoever read our output has seen enough, or cannot take it (a full disk)."""
+    if not isinstance(error, BrokenPipeError):
+        if invocation.is_debugging:
+            traceback.print_exception(error)
+        note(f"modelwire: {error.strerror or error}")
+    # Python would complain at exit about what is left in the buffer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_FAILURE

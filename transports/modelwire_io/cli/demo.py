@@ -14,8 +14,9 @@ from modelwire.provider import Provider
 from modelwire_io.client import Client
 from modelwire_io.emulator_server import EmulatorServer
 
+from .debugging import debug_option
 from .image import Progress, save_all
-from .terminal import bold, dim, write_line, write_text
+from .terminal import write_line, write_text
 
 QUESTION = "What is a sans-IO protocol?"
 PICTURE = "a dragon over a quiet sea"
@@ -33,6 +34,7 @@ class Row(NamedTuple):
 
 @click.command(name="demo")
 @click.option("-O", "directory", metavar="DIR", help="Where the picture is saved. Default: a new temporary folder.")
+@debug_option
 def command(directory: str | None) -> None:
     """Run every provider end to end, over real sockets, against the emulators that ship with modelwire."""
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="modelwire-demo-"))
@@ -43,19 +45,21 @@ def command(directory: str | None) -> None:
         rows = [_show(client, server, provider, folder) for provider in PROVIDERS.values()]
     write_line()
     _write_summary(rows)
+    write_line()
+    write_line("Your turn: modelwire chat --emulate 'How are you?'")
 
 
 def _show(client: Client, server: EmulatorServer, provider: Provider, folder: Path) -> Row:
     """One provider: what is asked, what comes, and which requests it took."""
     write_line()
-    write_line(bold(provider.label))
+    write_line(provider.label, style="bold")
     before, begun = len(server.requests), time.perf_counter()
     show = _show_chat if provider.kind == "chat" else _show_image
     first, result = show(client, provider, folder)
     total = time.perf_counter() - begun
     requests = list(server.requests)[before:]
     for request in requests:
-        write_line(dim(f"  {request.method} {request.target.partition('?')[0]} -> {request.status}"))
+        write_line(f"  {request.method} {request.target.partition('?')[0]} -> {request.status}", style="dim")
     return Row(provider.name, len(requests), first - begun, total, result)
 
 
@@ -83,12 +87,13 @@ class _Plain:
         """A line of the show."""
         write_line(text)
 
-    def saved(self, done: int) -> None:
-        """The name of the file follows."""
+    def saved(self, path: Path) -> None:
+        """Another line of it."""
+        write_line(str(path))
 
 
 def _write_summary(rows: list[Row]) -> None:
-    write_line(bold(f"{'PROVIDER':<11}{'REQUESTS':>8}{'FIRST':>11}{'TOTAL':>11}  RESULT"))
+    write_line(f"{'PROVIDER':<11}{'REQUESTS':>8}{'FIRST':>11}{'TOTAL':>11}  RESULT", style="bold")
     for row in rows:
         write_line(
             f"{row.provider:<11}{row.requests:>8}{row.first * 1000:>8,.0f} ms{row.total * 1000:>8,.0f} ms  {row.result}"

@@ -10,11 +10,15 @@ import msgspec
 
 from modelwire_io.emulator_server import EmulatorServer
 
+from .debugging import debug_option
 from .terminal import note, write_line
 
 
 @click.command(name="emulate")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; by default one that is free.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="PORT", help="The port; by default one that is free."
+)
+@debug_option
 def command(port: int) -> None:
     """Serve every provider's emulator on loopback, provider P under /P/, until interrupted.
 

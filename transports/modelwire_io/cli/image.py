@@ -10,12 +10,12 @@ from typing import Protocol
 
 import click
 
-from modelwire.errors import FlowFailed
 from modelwire.outputs import ImageReady, StatusChanged
+from modelwire_io.images import make_folder
 from modelwire_io.work import ImageJob
 
 from .prompts import read_prompt
-from .reporting import hint, write_end, write_json
+from .reporting import ImageSaved, reported_end, write_json
 from .settings import Settings, provider_options
 from .terminal import is_colourful, note, write_line
 
@@ -29,35 +29,31 @@ class Progress(Protocol):
         """The job moved on."""
         ...
 
-    def saved(self, done: int) -> None:
-        """So many pictures are on the disk."""
+    def saved(self, path: Path) -> None:
+        """One more picture is on the disk, and its name goes to stdout."""
         ...
 
 
 @click.command(name="image")
 @click.option("-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Who draws.")
 @click.option("-O", "directory", default=".", show_default=True, metavar="DIR", help="Where pictures are saved.")
-@click.option("-n", "number", type=click.IntRange(1), default=1, show_default=True, help="How many pictures.")
+@click.option("-n", "number", type=click.IntRange(1), metavar="N", help="How many pictures.  [default: 1]")
 @provider_options
 @click.argument("prompt", nargs=-1)
-def command(settings: Settings, model: str, directory: str, number: int, prompt: tuple[str, ...]) -> None:
+def command(settings: Settings, model: str, directory: str, number: int | None, prompt: tuple[str, ...]) -> None:
     """Have a provider draw pictures, and print the names of the files to stdout.
 
     PROMPT is read from stdin when that is not a terminal and no PROMPT is given.
     """
     text = read_prompt(prompt)
     with settings.open_client() as client:
-        options = {"n": number, **settings.options_for(client.locate(model)[0])}
-        try:
-            with client.image(model, text, **options) as job, _progress(settings, number) as progress:
+        provider, origin = client.locate(model)
+        options = settings.options_for(provider) | ({} if number is None else {"n": number})
+        with client.image(model, text, **options) as job, reported_end(settings, provider, origin):
+            # Before the job is begun: it may cost something.
+            make_folder(Path(directory))
+            with _progress(settings, number or 1) as progress:
                 save_all(job, Path(directory), progress, as_json=settings.as_json)
-        except FlowFailed as error:
-            if settings.as_json:
-                write_end(error.failure)
-            hint(error, model)
-            raise
-    if settings.as_json:
-        write_end(None)
 
 
 def save_all(job: ImageJob, directory: Path, progress: Progress, *, as_json: bool) -> list[Path]:
@@ -69,10 +65,11 @@ def save_all(job: ImageJob, directory: Path, progress: Progress, *, as_json: boo
         if isinstance(output, StatusChanged):
             progress.status(output.text)
         if isinstance(output, ImageReady):
-            paths.append(job.fetch(output).save(directory))
-            progress.saved(len(paths))
-            if not as_json:
-                write_line(str(paths[-1]))
+            image = job.fetch(output)
+            paths.append(image.save(directory))
+            if as_json:
+                write_json(ImageSaved(str(paths[-1]), image.media_type))
+            progress.saved(paths[-1])
     return paths
 
 
@@ -94,7 +91,7 @@ class _Silence:
     def status(self, text: str) -> None:
         """The JSON says it."""
 
-    def saved(self, done: int) -> None:
+    def saved(self, path: Path) -> None:
         """The JSON says it."""
 
 
@@ -103,5 +100,6 @@ class _Lines:
         """A line to stderr."""
         note(text)
 
-    def saved(self, done: int) -> None:
-        """The name of the file says it."""
+    def saved(self, path: Path) -> None:
+        """Its name."""
+        write_line(str(path))

@@ -13,12 +13,14 @@ from modelwire.provider import Provider
 from modelwire_io.client import Client
 from modelwire_io.plugins import load_provider
 
+from .debugging import debug_option
 from .terminal import note
 
 
 @click.command(name="login")
 @click.option("--token-stdin", is_flag=True, help="Read the token or key from stdin instead of asking for it.")
 @click.option("--base-url", metavar="URL", help="The address that the token is for, if not the provider's own.")
+@debug_option
 @click.argument("provider")
 def command(provider: str, token_stdin: bool, base_url: str | None) -> None:
     """Store the token or key that PROVIDER asks for, in a file that is yours alone.
@@ -29,9 +31,10 @@ def command(provider: str, token_stdin: bool, base_url: str | None) -> None:
     if found.credentials is None or not found.login_field:
         raise InvalidInput(f"{found.label} needs no login: modelwire chat -m {found.name} PROMPT")
     with Client(base_url=base_url) as client:
+        _, origin = client.locate(found.name)
         secret = _read(found, from_stdin=token_stdin)
         client.log_in(found.name, _credentials(found, secret))
-    note(f"stored the {found.login_field.replace('_', ' ')} for {found.label}")
+    note(f"stored the {found.login_field.replace('_', ' ')} for {found.label} at {origin}")
 
 
 def _read(provider: Provider, *, from_stdin: bool) -> str:
@@ -39,6 +42,7 @@ def _read(provider: Provider, *, from_stdin: bool) -> str:
     if from_stdin:
         text = sys.stdin.buffer.read().decode("utf-8", "replace").strip()
     elif sys.stdin.isatty():
+        note(f"{provider.label}: {provider.note} {provider.website}")
         text = getpass.getpass(f"{provider.label} {what} (not shown): ").strip()
     else:
         raise click.UsageError(f"there is no terminal to ask on: pipe the {what} in, with --token-stdin")
@@ -54,6 +58,8 @@ def _credentials(provider: Provider, secret: str) -> dict[str, object]:
         return {provider.login_field: secret}
     try:
         values: dict[str, object] = msgspec.json.decode(secret, type=dict)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"what was read begins like JSON, and is none: {error}") from None
+    if not values.get(provider.login_field):
+        raise InvalidInput(f"the JSON that was read has no {provider.login_field}")
     return values

@@ -1,18 +1,29 @@
-"""Outputs as JSON lines, and what a failure of a provider means to a person."""
+"""Outputs as JSON lines, and what can be done about a failure of a provider."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 from modelwire.commands import Finished
-from modelwire.errors import ConnectError, Failure, FlowFailed
+from modelwire.errors import ConnectError, Failure, FlowFailed, LoginRequiredError
 from modelwire.outputs import ConversationChanged, CredentialsChanged, ImageReceived, Output
-from modelwire_io.plugins import load_provider
+from modelwire.provider import Provider
 
-from .terminal import note, write_line
+from .settings import Settings
+from .terminal import write_line
 
 
-def write_json(output: Output | Finished) -> None:
+class ImageSaved(msgspec.Struct, frozen=True, tag=True):
+    """A picture is on the disk."""
+
+    path: str
+    media_type: str
+
+
+def write_json(output: Output | Finished | ImageSaved) -> None:
     """One output as a line of JSON. Secrets and pictures stay out of it."""
     fields = msgspec.to_builtins(output)
     for secret in ("credentials", "conversation"):
@@ -28,8 +39,31 @@ def write_end(failure: Failure | None) -> None:
     write_json(Finished(failure))
 
 
-def hint(error: FlowFailed, model: str) -> None:
-    """Say what could be done about a failure, where that is known."""
-    provider = load_provider(model.partition("/")[0])
-    if isinstance(error, ConnectError) and provider.answers != "yes":
-        note(f"modelwire: {provider.label} is not known to answer: {provider.note} Try: --emulate")
+@contextmanager
+def reported_end(settings: Settings, provider: Provider, origin: str) -> Iterator[None]:
+    """End JSON lines with how it ended, and give a failure the advice that helps."""
+    try:
+        yield
+    except FlowFailed as error:
+        if settings.as_json:
+            write_end(error.failure)
+        advice = _advice(error, provider, origin)
+        if advice:
+            error.add_note(advice)
+        raise
+    if settings.as_json:
+        write_end(None)
+
+
+def _advice(error: FlowFailed, provider: Provider, origin: str) -> str | None:
+    """What could be done about a failure, where that is known."""
+    if isinstance(error, LoginRequiredError) and provider.login_field:
+        return f"To store yours: modelwire login {provider.name}. To try it without: --emulate"
+    if origin != provider.website:
+        is_silent = isinstance(error, ConnectError)
+        return f"Nothing listens at {origin}? To try it without: --emulate" if is_silent else None
+    if provider.answers == "no":
+        return f"{provider.label}: {provider.note} To try it: --emulate"
+    if isinstance(error, ConnectError):
+        return f"It is not known whether {provider.label} answers today. To try it without: --emulate"
+    return None

@@ -11,6 +11,8 @@ import click
 from modelwire.provider import Provider, parse_options
 from modelwire_io.client import Client, Configuration
 
+from .debugging import debug_option
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -65,6 +67,7 @@ def provider_options(command: Callable[..., R]) -> Callable[..., R]:
             raise click.UsageError("--emulate and --base-url exclude each other")
         return command(settings=Settings(emulate, base_url, proxy, timeout, as_json, dict(options)), **rest)
 
+    with_settings = debug_option(with_settings)
     for option in reversed(_OPTIONS):
         with_settings = option(with_settings)
     return with_settings

@@ -1,0 +1,207 @@
+"""A server of raw bytes on a loopback socket: a test says, connection by connection, what it reads and what it sends.
+
+Every connection runs its script in a thread of its own. No wait lasts longer than `PATIENCE`, and whatever goes wrong
+in a script is raised in the test when the server is left.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from types import TracebackType
+from typing import Self
+
+# Seconds that anything in a test may take before the test fails. Nothing waits that long in a test that passes.
+PATIENCE = 5.0
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Connection:
+    """One connection to the server, in the hands of a script."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._pending = b""
+        self.received = b""
+        self.saw_end = threading.Event()  # the client closed, or reset, its side
+
+    def read_head(self) -> bytes:
+        """The next request's head, from its first line to the blank one."""
+        while b"\r\n\r\n" not in self._pending:
+            self._receive()
+        head, separator, self._pending = self._pending.partition(b"\r\n\r\n")
+        return head + separator
+
+    def read_request(self) -> tuple[bytes, bytes]:
+        """The next request's head, and its body by its Content-Length."""
+        head = self.read_head()
+        size = re.search(rb"\r\nContent-Length: *([0-9]+)\r\n", head, re.IGNORECASE)
+        wanted = int(size[1]) if size is not None else 0
+        while len(self._pending) < wanted:
+            self._receive()
+        body, self._pending = self._pending[:wanted], self._pending[wanted:]
+        return head, body
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self._peer.sendall(data)
+
+    def answer(self, data: bytes = OK) -> None:
+        """Read a request, and send this."""
+        self.read_request()
+        self.send(data)
+
+    def drip(self, data: bytes, *, every: float) -> None:
+        """Send a byte at a time until the client goes away, beginning anew at the end of `data`."""
+        for byte in cycle(data):
+            if self._ends_within(every):
+                return
+            self.send(bytes((byte,)))
+
+    def wait_for_end(self) -> None:
+        """Read until the client closes its side."""
+        try:
+            while True:
+                self._receive()
+        except ConnectionError:
+            pass
+
+    def reset(self) -> None:
+        """Break the connection off, so that the client gets a reset instead of an end."""
+        self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._peer.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._peer.close()
+
+    def interrupt(self) -> None:
+        """Wake the script, wherever it waits: the server is being closed."""
+        try:
+            self._peer.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+
+    def _receive(self) -> None:
+        try:
+            data = self._peer.recv(65536)
+        except ConnectionError:
+            self.saw_end.set()
+            raise
+        if not data:
+            self.saw_end.set()
+            raise ConnectionResetError("the client closed the connection")
+        self.received += data
+        self._pending += data
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether the client closes its side within so many seconds."""
+        self._peer.settimeout(seconds)
+        try:
+            self._receive()
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        else:
+            return False
+        finally:
+            self._peer.settimeout(PATIENCE)
+
+
+Script = Callable[[Connection], None]
+
+
+class RawServer:
+    """Listens while it is entered. The first connection follows the first script, and so on.
+
+    A connection for which there is no script is an error. `connections` holds them in the order in which they came.
+    """
+
+    def __init__(self, *scripts: Script, host: str = "127.0.0.1") -> None:
+        self._scripts = scripts
+        self._host = host
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        self._is_closing = False
+        self.connections: list[Connection] = []
+
+    def __enter__(self) -> Self:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._listener = socket.create_server((self._host, 0), family=family)
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_closing = True
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in self.connections:
+            connection.interrupt()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a script did not end"
+        self._listener.close()
+        if kind is None and self._errors:
+            raise self._errors[0]
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self.port}"
+
+    def _start(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._is_closing:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return  # the listener was closed
+            peer.settimeout(PATIENCE)
+            connection = Connection(peer)
+            self.connections.append(connection)
+            self._start(partial(self._run, len(self.connections), connection))
+
+    def _run(self, number: int, connection: Connection) -> None:
+        try:
+            if number > len(self._scripts):
+                raise AssertionError(f"there is no script for connection {number}")
+            self._scripts[number - 1](connection)
+        except ConnectionError:
+            pass  # the client went away: tests that care look at `saw_end`
+        except BaseException as error:
+            if not self._is_closing:
+                self._errors.append(error)
+        finally:
+            connection.close()
+
+
+def response(*headers: str, status: str = "200 OK", body: bytes = b"") -> bytes:
+    """The bytes of a response, with exactly these headers."""
+    return "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *headers, "")).encode("latin-1") + body
+
+
+def chunk(data: bytes) -> bytes:
+    """A chunk of the chunked transfer coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@contextmanager
+def refusing_url() -> Iterator[str]:
+    """An address where every connection is refused: its port is taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -1,0 +1,270 @@
+"""A flow played by hand: tests say what the other side answers, and read what the flow asked for and told.
+
+The clock is virtual: it moves when a test moves it, and jumps to the end of each `Sleep`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from hypothesis import strategies as st
+
+from modelwire.commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from modelwire.errors import Failure
+from modelwire.events import (
+    BodyReceived,
+    Event,
+    RequestFailed,
+    RequestFailureKind,
+    ResponseEnded,
+    ResponseStarted,
+    Start,
+    Woken,
+)
+from modelwire.flow import Flow
+from modelwire.http import Headers, Request
+from modelwire.outputs import Output, Restarted, TextDelta, TextReplaced
+
+NOW = 1_700_000_000.25
+ENTROPY = bytes(range(32))
+
+Item = Command | Output
+FlowT = TypeVar("FlowT", bound=Flow)
+OutputT = TypeVar("OutputT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What the other side answers. `chunks` is the body in pieces; one that `stays_open` never ends."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Headers = ()
+    chunks: Sequence[bytes] | None = None
+    stays_open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """The request fails, `after` some of a response or before any."""
+
+    kind: RequestFailureKind
+    detail: str = ""
+    after: Response | None = None
+
+
+Reply = Response | Broken
+
+
+def say(body: str | bytes, status: int = 200, **headers: str) -> Response:
+    """A response with this body; `retry_after="5"` is the header Retry-After."""
+    data = body.encode() if isinstance(body, str) else body
+    return Response(body=data, status=status, headers=tuple((k.replace("_", "-"), v) for k, v in headers.items()))
+
+
+def say_json(value: object, status: int = 200, **headers: str) -> Response:
+    """A response that holds this value as JSON."""
+    return say(msgspec.json.encode(value), status, **headers)
+
+
+@dataclass
+class Session:
+    """One flow and all that passed between it and its caller. Every batch is held to the contract of `handle`."""
+
+    flow: Flow
+    now: float = NOW
+    log: list[Item] = field(default_factory=list)
+    wait: SendRequest | Sleep | None = None
+    is_over: bool = False
+    open_request: int | None = None  # sent, and neither ended nor aborted
+
+    def deliver(self, event: Event, *, after: float = 0.0) -> list[Item]:
+        """Hand over one event, `after` some seconds, and check the batch that answers it."""
+        self.now += after
+        was_over = self.is_over
+        batch = self.flow.handle(event, self.now)
+        waits = [item for item in batch if isinstance(item, SendRequest | Sleep | Finished)]
+        assert len(waits) <= 1, "more than one wait in a batch"
+        assert not waits or batch[-1] is waits[0], "the wait is not the last item of its batch"
+        assert not was_over or batch == [], "something after Finished"
+        if isinstance(event, ResponseEnded | RequestFailed) and event.request_id == self.open_request:
+            self.open_request = None
+        for item in batch:
+            self._track_request(item)
+        self.log.extend(batch)
+        if waits:
+            self.is_over = isinstance(waits[0], Finished)
+            self.wait = None if isinstance(waits[0], Finished) else waits[0]
+        return batch
+
+    def _track_request(self, item: Item) -> None:
+        """No request is left open behind the flow's back, and none is aborted that is not open."""
+        match item:
+            case AbortRequest(request_id):
+                assert self.open_request == request_id, "aborts a request that is not open"
+                self.open_request = None
+            case SendRequest(request_id):
+                assert self.open_request in (None, request_id), "a request before the last was over"
+                self.open_request = request_id
+            case Sleep() | Finished():
+                assert self.open_request is None, "a request was left open"
+
+    def start(self, entropy: bytes = ENTROPY, secret_entropy: bytes = b"") -> list[Item]:
+        """Begin the flow."""
+        return self.deliver(Start(entropy, secret_entropy))
+
+    def wake(self) -> list[Item]:
+        """Let the time of the wait under way come."""
+        assert self.wait is not None
+        self.now = max(self.now, self.flow.deadline)
+        return self.deliver(Woken())
+
+    def answer(self, reply: Reply) -> list[Item]:
+        """Give the request under way its response; everything that the flow made of it."""
+        assert isinstance(self.wait, SendRequest), f"no request is under way, but {self.wait}"
+        request_id = self.wait.request_id
+        return [item for event in events_of(reply, request_id) for item in self.deliver(event)]
+
+    def play(self, *replies: Reply) -> Session:
+        """Answer the requests one after the other, sleeping where the flow sleeps."""
+        for reply in replies:
+            self.sleep_on()
+            self.answer(reply)
+        self.sleep_on()
+        return self
+
+    def sleep_on(self) -> None:
+        """Sleep until there is a request to answer, or the end."""
+        while isinstance(self.wait, Sleep):
+            self.wake()
+
+    # What came of it.
+
+    def all(self, kind: type[OutputT]) -> list[OutputT]:
+        """Every item of one kind, in order."""
+        return [item for item in self.log if isinstance(item, kind)]
+
+    @property
+    def requests(self) -> list[Request]:
+        return [command.request for command in self.all(SendRequest)]
+
+    @property
+    def request(self) -> Request:
+        """The request under way."""
+        assert isinstance(self.wait, SendRequest)
+        return self.wait.request
+
+    @property
+    def outputs(self) -> list[Output]:
+        return [item for item in self.log if not isinstance(item, SendRequest | AbortRequest | Sleep | Finished)]
+
+    @property
+    def text(self) -> str:
+        """What a person has on the screen in the end."""
+        return shown(self.log)
+
+    @property
+    def failure(self) -> Failure:
+        """Why it ended."""
+        assert isinstance(self.log[-1], Finished), f"it did not end, but waits: {self.wait}"
+        assert self.log[-1].failure is not None, "it ended well"
+        return self.log[-1].failure
+
+    @property
+    def succeeded(self) -> bool:
+        return self.log[-1:] == [Finished(None)]
+
+
+def begin(flow: Flow, *, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
+    """A session that has just begun."""
+    session = Session(flow, now=now)
+    session.start(entropy)
+    return session
+
+
+def play(flow: Flow, *replies: Reply, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
+    """A session from `Start` through these replies."""
+    return begin(flow, now=now, entropy=entropy).play(*replies)
+
+
+def events_of(reply: Reply, request_id: int) -> Iterator[Event]:
+    """A reply as the events by which it arrives."""
+    match reply:
+        case Broken(kind=kind, detail=detail, after=after):
+            if after is not None:
+                yield from _arrival(after, request_id)
+            yield RequestFailed(request_id, kind, detail)
+        case Response(stays_open=stays_open):
+            yield from _arrival(reply, request_id)
+            if not stays_open:
+                yield ResponseEnded(request_id)
+
+
+def _arrival(response: Response, request_id: int) -> Iterator[Event]:
+    yield ResponseStarted(request_id, response.status, response.headers)
+    for chunk in [response.body] if response.chunks is None else response.chunks:
+        yield BodyReceived(request_id, chunk)
+
+
+def shown(items: Iterable[object]) -> str:
+    """The text that a person has on the screen after these outputs."""
+    text = ""
+    for item in items:
+        match item:
+            case TextDelta(more):
+                text += more
+            case TextReplaced(whole):
+                text = whole
+            case Restarted():
+                text = ""
+    return text
+
+
+def header(request: Request, name: str) -> str:
+    """The one header of that name."""
+    (value,) = (value for key, value in request.headers if key.lower() == name.lower())
+    return value
+
+
+def header_map(request: Request) -> dict[str, str]:
+    """The headers by their names in lower case, of which none may stand twice."""
+    headers = {name.lower(): value for name, value in request.headers}
+    assert len(headers) == len(request.headers)
+    return headers
+
+
+def form(request: Request) -> list[tuple[str, str]]:
+    """The fields of a urlencoded body, in order."""
+    return parse_qsl(request.body.decode(), keep_blank_values=True, strict_parsing=True)
+
+
+def query(request: Request) -> list[tuple[str, str]]:
+    """The fields of the URL's query, in order."""
+    return parse_qsl(urlsplit(request.url).query, keep_blank_values=True, strict_parsing=True)
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    """The data, a byte at a time."""
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+def two_part_cuts(data: bytes) -> Iterator[list[bytes]]:
+    """The data in two parts, in every way."""
+    for i in range(len(data) + 1):
+        yield [data[:i], data[i:]]
+
+
+@st.composite
+def cuts(draw: st.DrawFn, data: bytes) -> list[bytes]:
+    """The data in pieces, some of them empty."""
+    ends = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
+    return [data[i:j] for i, j in zip([0, *ends], [*ends, len(data)], strict=True)]
+
+
+def through_json(flow: FlowT, credentials: object = None, *, resend: bool = False) -> FlowT:
+    """The flow as another process finds it in a snapshot."""
+    return type(flow).restore(flow.snapshot().encode(), credentials=credentials, resend=resend)

@@ -1,0 +1,78 @@
+"""Failures as data, and the exceptions that they become."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from modelwire import errors
+from modelwire.errors import EXCEPTIONS, Failure, FailureKind, FlowFailed, ModelwireError
+
+KINDS = get_args(FailureKind)
+CLASSES = {
+    "connect": errors.ConnectError,
+    "timeout": errors.DeadlineExceeded,
+    "network": errors.NetworkError,
+    "truncated": errors.TruncatedError,
+    "protocol": errors.RemoteProtocolError,
+    "limit": errors.LimitExceeded,
+    "status": errors.StatusError,
+    "rate_limited": errors.RateLimited,
+    "refused": errors.Refused,
+    "login_required": errors.LoginRequiredError,
+    "no_answer": errors.NoAnswer,
+    "job_failed": errors.JobFailed,
+    "in_doubt": errors.InDoubt,
+    "cancelled": errors.Cancelled,
+}
+
+
+def failure(kind: FailureKind) -> Failure:
+    return Failure(
+        kind=kind, message="why", phase="poll", status=429, retry_after=1.5, text="Hel", snapshot='{"flow": "x"}'
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_becomes_the_exception_of_its_kind(kind: FailureKind) -> None:
+    error = failure(kind).exception()
+    assert type(error) is CLASSES[kind] is EXCEPTIONS[kind]
+    assert isinstance(error, FlowFailed)
+    assert (str(error), error.status, error.retry_after) == ("why", 429, 1.5)
+    assert error.failure == failure(kind), "with all that it says"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_goes_through_json(kind: FailureKind) -> None:
+    encoded = msgspec.json.encode(failure(kind))
+    assert msgspec.json.decode(encoded, type=Failure) == failure(kind)
+
+
+def test_failures_are_comparable() -> None:
+    assert failure("status") == failure("status")
+    assert failure("status") != failure("refused")
+    assert len({failure("status"), failure("status")}) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exception_raised_in_a_phase_is_the_same_as_data(kind: FailureKind) -> None:
+    error = EXCEPTIONS[kind]("why", status=500, retry_after=2.0)
+    assert error.failure == Failure(kind=kind, message="why", status=500, retry_after=2.0)
+
+
+def test_there_is_one_tree() -> None:
+    for name in ("LocalProtocolError", "InvalidInput", "SnapshotError", "TextRevised", "FlowFailed"):
+        assert issubclass(getattr(errors, name), ModelwireError)
+    assert issubclass(errors.RateLimited, errors.StatusError)
+    assert issubclass(errors.Refused, errors.StatusError)
+    # What a caller got wrong is a ValueError to those who know no better.
+    assert issubclass(errors.InvalidInput, ValueError)
+    assert issubclass(errors.SnapshotError, ValueError)
+
+
+def test_revised_text_holds_the_whole() -> None:
+    error = errors.TextRevised("all of it")
+    assert error.whole == "all of it"
+    assert "all of it" not in str(error)

@@ -1,0 +1,158 @@
+"""What of a server's words may reach a person."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelwire.redaction import explain, printable, redact
+
+SECRETS = st.text(min_size=4, max_size=20).filter(lambda text: text not in "[secret]")
+AROUND = st.text("<>|~", max_size=5)
+ENCODERS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "percent-encoded": lambda text: quote(text, safe="", errors="replace"),
+    "percent-encoded but for what may stand in a path": lambda text: quote(text, errors="replace"),
+    "as JavaScript's encodeURIComponent": lambda text: quote(text, safe="!'()*", errors="replace"),
+    "as a form": lambda text: quote_plus(text, errors="replace"),
+    "percent-encoded in lower case": lambda text: lower_hex(quote(text, safe="", errors="replace")),
+    "JSON in ASCII": lambda text: json.dumps(text)[1:-1],
+    "JSON": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON as PHP writes it": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON as Go writes it": lambda text: (
+        json.dumps(text, ensure_ascii=False)[1:-1]
+        .replace("&", "\\u0026")
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003E")
+    ),
+}
+
+
+def lower_hex(text: str) -> str:
+    """Percent-encoded text with its hexadecimal digits in lower case."""
+    head, *rest = text.split("%")
+    return head + "".join("%" + part[:2].lower() + part[2:] for part in rest)
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+@given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), before=AROUND, after=AROUND)
+def test_a_secret_is_found_however_it_is_encoded(
+    encode: Callable[[str], str], secret: str, before: str, after: str
+) -> None:
+    # A secret of the letters around it might begin or end among them.
+    if not set(secret) & set("<>|~[]secrt"):
+        assert redact(before + encode(secret) + after, [secret]) == f"{before}[secret]{after}"
+
+
+@given(st.text(), st.lists(st.text(max_size=8), max_size=4))
+def test_no_secret_is_left(text: str, secrets: list[str]) -> None:
+    redacted = redact(text, secrets)
+    for secret in secrets:
+        assert not secret or secret in "[secret]" or secret not in redacted.replace("[secret]", "\0")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_what_holds_no_secret_is_left_alone(text: str) -> None:
+    assert redact(text, ["S3cret-that-is-nowhere", ""]) == text
+
+
+def test_a_secret_within_another() -> None:
+    assert redact("abcd-efgh abcd", {"abcd", "abcd-efgh"}) == "[secret] [secret]"
+
+
+def test_two_spellings_at_once() -> None:
+    assert redact("a/b+c a%2Fb%2bc a\\/b\\u002Bc", ["a/b+c"]) == "[secret] [secret] [secret]"
+
+
+def test_a_secret_that_was_made_to_be_slow_is_not() -> None:
+    # A token may come from the server too, and so may the text: neither may cost more than its length.
+    for secret, text in (
+        ("\\" * 40 + "x", "\\" * 70),
+        ("%" * 40 + "x", "%25" * 70),
+        ("\\u005c" * 20 + "x", "\\" * 300),
+    ):
+        begun = time.process_time()
+        redact(text * 100, [secret])
+        assert time.process_time() - begun < 1
+
+
+def test_text_in_one_line_that_is_safe_to_print() -> None:
+    assert printable("a\r\n b\x1b[31m\x00c\x7f\x9bd\u2028e\u2029f\u202eg\u2066h\ud800i\tj") == (
+        "a b [31m c d e f g h i j"
+    )
+
+
+@given(st.text(), st.integers(3, 50))
+def test_any_text_is_made_printable_and_short(text: str, longest: int) -> None:
+    line = printable(text, longest)
+    assert len(line) <= longest
+    line.encode()
+    assert not set(line) & set("\r\n\x1b\x00\x7f\x85\x9b\u2028\u2029\u202e\u2067")
+    assert printable(line, longest) == line
+
+
+def test_a_long_text_is_cut_with_a_mark() -> None:
+    assert printable("x" * 200) == "x" * 200
+    assert printable("x" * 201) == "x" * 197 + "..."
+
+
+JSON = (("Content-Type", "application/problem+json; charset=utf-8"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": {"message": "no", "code": 5}}, "no"),
+        ({"error": "no"}, "no"),
+        ({"message": "no"}, "no"),
+        ({"detail": "no"}, "no"),
+        ({"error": "invalid_grant", "error_description": "expired"}, "expired"),
+        ({"error": None, "message": "no"}, "no"),
+        ({"error": {}, "message": "no"}, "no"),
+    ],
+)
+def test_what_a_json_error_says(body: object, said: str) -> None:
+    for headers in (JSON, ()):
+        assert explain(headers, msgspec.json.encode(body)) == said
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{}", '{"code": 5}', '{"error": 5}', '{"message": ["no"]}', "{", "[1]", '{"error": {"message": 5}}', "null"],
+)
+def test_json_that_says_it_otherwise_is_shown_as_it_is(body: str) -> None:
+    assert explain(JSON, body.encode()) == body
+
+
+def test_json_that_cannot_be_read_is_shown_as_it_is() -> None:
+    assert explain(JSON, b'{"message": "\xff"}') == '{"message": "\ufffd"}'
+    assert explain(JSON, b'{"error": ' + b"[" * 100_000).startswith('{"error": [')
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("<html><head><title>Just a moment...</title>", "Just a moment..."),
+        ("<TITLE data-x='1'>\n 502 Bad Gateway \n</TITLE>", "502 Bad Gateway"),
+        ("<title>a\\b 'c' \"d\" é</title>", "a\\b 'c' \"d\" é"),
+    ],
+)
+def test_the_title_of_a_page(page: str, title: str) -> None:
+    assert explain((("content-type", "text/html"),), page.encode()) == f"a page titled '{title}'"
+
+
+def test_text_is_shown_as_it_is() -> None:
+    assert explain((), b"no \xff") == "no \ufffd"
+    assert explain((), b"") == ""
+
+
+@given(st.binary(max_size=80), st.sampled_from([JSON, (), (("content-type", "text/html"),)]))
+def test_any_body_can_be_explained(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+    assert isinstance(explain(headers, body), str)
