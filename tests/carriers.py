@@ -13,7 +13,8 @@ from modelwire.http import Headers, Request
 from modelwire.outputs import Output
 from modelwire_io.clock import Clock
 from modelwire_io.drive import AsyncTransport, Exchange, Transport, adrive, drive
-from modelwire_io.httpx_transport import AsyncHttpxTransport, HttpxTransport, Library
+from modelwire_io.httpx_pools import Library
+from modelwire_io.httpx_transport import AsyncHttpxTransport, HttpxTransport
 from raw_server import PATIENCE
 
 Style = Literal["blocking", "asyncio", "trio"]

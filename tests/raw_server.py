@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -26,11 +27,21 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Connection:
     """One connection to the server, in the hands of a script."""
 
-    def __init__(self, peer: socket.socket) -> None:
+    def __init__(self, peer: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._peer = peer
+        self._tls = tls
         self._pending = b""
         self.received = b""
         self.saw_end = threading.Event()  # the client closed, or reset, its side
+
+    def start(self) -> None:
+        """Agree on TLS, where that is spoken."""
+        if self._tls is not None:
+            try:
+                self._peer = self._tls.wrap_socket(self._peer, server_side=True)
+            except ssl.SSLError:
+                self.saw_end.set()
+                raise ConnectionAbortedError("the client did not go on with the handshake") from None
 
     def read_head(self) -> bytes:
         """The next request's head, from its first line to the blank one."""
@@ -125,9 +136,10 @@ class RawServer:
     A connection for which there is no script is an error. `connections` holds them in the order in which they came.
     """
 
-    def __init__(self, *scripts: Script, host: str = "127.0.0.1") -> None:
+    def __init__(self, *scripts: Script, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self._scripts = scripts
         self._host = host
+        self._tls = tls
         self._errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._is_closing = False
@@ -157,7 +169,7 @@ class RawServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{self._host}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}"
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)
@@ -171,7 +183,7 @@ class RawServer:
             except OSError:
                 return  # the listener was closed
             peer.settimeout(PATIENCE)
-            connection = Connection(peer)
+            connection = Connection(peer, self._tls)
             self.connections.append(connection)
             self._start(partial(self._run, len(self.connections), connection))
 
@@ -179,6 +191,7 @@ class RawServer:
         try:
             if number > len(self._scripts):
                 raise AssertionError(f"there is no script for connection {number}")
+            connection.start()
             self._scripts[number - 1](connection)
         except ConnectionError:
             pass  # the client went away: tests that care look at `saw_end`

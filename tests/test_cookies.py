@@ -15,7 +15,7 @@ URL = "https://www.site.example/auth/login?x"
 
 def stored(*values: str, url: str = URL, cookies: Cookies = (), now: float = NOW) -> Cookies:
     headers = tuple(("Set-Cookie" if index % 2 else "set-cookie", value) for index, value in enumerate(values))
-    return store_cookies(cookies, url, (("x", "y"), *headers), now)
+    return store_cookies(cookies, url, (("set-cookie2", "other=1; Path=/"), *headers), now)
 
 
 def sent(cookies: Cookies, url: str, now: float = NOW) -> str:
@@ -45,6 +45,16 @@ def test_a_cookie_with_everything() -> None:
 def test_what_is_no_cookie_is_ignored(text: str) -> None:
     assert parse_cookie(text, URL, NOW) is None
     assert stored(text) == ()
+
+
+def test_a_cookie_of_just_the_longest() -> None:
+    assert parse_cookie("a=" + "x" * 4094, URL, NOW) is not None
+
+
+def test_a_cookie_given_by_hand_belongs_to_one_host_and_lasts_for_the_session() -> None:
+    cookie = Cookie(name="a", value="1", domain="site.example")
+    assert sent((cookie,), "http://site.example/any/path", NOW * 2) == "a=1"
+    assert sent((cookie,), "http://www.site.example/") == ""
 
 
 def test_an_empty_value_is_a_value() -> None:
@@ -180,6 +190,9 @@ def test_there_are_at_most_fifty_and_the_oldest_go() -> None:
     for i in range(60):
         cookies = stored(f"c{i}=x; Path=/", cookies=cookies)
     assert [cookie.name for cookie in cookies] == [f"c{i}" for i in range(10, 60)]
+    # One that was set again is the newest.
+    cookies = stored("c10=y; Path=/", "c60=x; Path=/", cookies=cookies)
+    assert [cookie.name for cookie in cookies] == [*(f"c{i}" for i in range(12, 60)), "c10", "c60"]
 
 
 def test_a_cookie_shows_no_value_and_survives_json() -> None:

@@ -420,9 +420,10 @@ def test_any_2xx_is_success(status: int) -> None:
     assert play(Asking(), say("x", status)).succeeded
 
 
-def test_a_redirect_is_not_followed_and_says_so() -> None:
-    failure = play(Asking(), say("", 302, location="https://elsewhere.example/")).failure
-    assert (failure.kind, failure.status) == ("status", 302)
+@pytest.mark.parametrize("status", [300, 302, 399])
+def test_a_redirect_is_not_followed_and_says_so(status: int) -> None:
+    failure = play(Asking(), say("", status, location="https://elsewhere.example/")).failure
+    assert (failure.kind, failure.status) == ("status", status)
     assert "redirects are not followed" in failure.message
 
 

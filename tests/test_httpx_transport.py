@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -11,11 +15,14 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx
+import httpx2
 import pytest
 
 from carriers import VARIANTS, Outcome, Variant, carry, outputs_of
@@ -30,6 +37,7 @@ from modelwire.outputs import TextDelta
 from modelwire.text import TextSink
 from modelwire_io import httpx_guard
 from modelwire_io.drive import AsyncTransport
+from modelwire_io.httpx_pools import Library
 from raw_server import OK, PATIENCE, Connection, RawServer, Script, chunk, refusing_url, response
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +56,39 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 @pytest.fixture
 def anyio_backend(variant: Variant) -> str:
     return variant.backend
+
+
+@cache
+def trust(library: Library, certificate: str | None) -> ssl.SSLContext:
+    """What a transport trusts, read once for all tests: it takes longer than most of them."""
+    return _MAKE_TRUST[library](trust_env=True)
+
+
+_MAKE_TRUST = {"httpx": httpx.create_ssl_context, "httpx2": httpx2.create_ssl_context}
+
+
+@pytest.fixture(autouse=True)
+def remembered_trust(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = {"httpx": httpx, "httpx2": httpx2}[variant.library]
+    monkeypatch.setattr(
+        module, "create_ssl_context", lambda trust_env: trust(variant.library, os.environ.get("SSL_CERT_FILE"))
+    )
+
+
+@pytest.fixture(autouse=True)
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The names there are, with their addresses, on every event loop and on none: no test asks a name server."""
+    known = {"localhost": ["127.0.0.1"]}
+    resolve = socket.getaddrinfo
+
+    def look_up(host: str | bytes, port: int, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        numeric = flags | socket.AI_NUMERICHOST
+        hosts = known.get(name, [host])
+        return [entry for each in hosts for entry in resolve(each, port, family, type, proto, numeric)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
 
 
 @pytest.fixture
@@ -270,6 +311,7 @@ async def test_silence_is_a_timeout(transport: AsyncTransport) -> None:
     with RawServer(script) as server:
         outcome = await carry(transport, get(server.url, timeout=0.05))
         assert outcome.failure.kind == "timeout"
+        assert "cancel" not in outcome.failure.detail.lower()
         assert await saw_end(server.connections[0])
 
 
@@ -552,20 +594,6 @@ async def test_refuses_what_is_not_public(transport: AsyncTransport) -> None:
         assert server.connections == []
 
 
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Names that are resolved to these addresses, on every event loop and on none."""
-    found: dict[str, list[str]] = {}
-    resolve = socket.getaddrinfo
-
-    def resolve_some(host: str | bytes, *arguments: Any, **options: Any) -> list[Any]:
-        name = host.decode() if isinstance(host, bytes) else host
-        return [entry for address in found.get(name, [name]) for entry in resolve(address, *arguments, **options)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve_some)
-    return found
-
-
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::ffff:127.0.0.1"]])
 async def test_refuses_names_of_what_is_not_public(
     transport: AsyncTransport, names: dict[str, list[str]], addresses: list[str]
@@ -631,10 +659,10 @@ async def test_connecting_ends_by_the_deadline(
     monkeypatch.setattr(httpx_guard, "is_public", lambda address: True)
     names["images.example"] = [f"127.0.0.{number}" for number in range(1, 6)]
     request = get(f"http://images.example:{silent_port}/", public_only=public_only)
-    began = transport.clock.now()
-    outcome = await carry(transport, request, seconds=DEADLINE)
+    deadline = transport.clock.now() + 0.15
+    outcome = await carry(transport, request, seconds=0.15)
     assert isinstance(outcome.last, Woken)
-    assert DEADLINE <= transport.clock.now() - began < DEADLINE + LATENESS
+    assert deadline <= transport.clock.now() < deadline + LATENESS
 
 
 async def test_silence_while_connecting_is_a_failure_to_connect(transport: AsyncTransport, silent_port: int) -> None:
@@ -642,14 +670,76 @@ async def test_silence_while_connecting_is_a_failure_to_connect(transport: Async
     assert outcome.failure.kind == "connect"
 
 
+# TLS.
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that nobody else trusts, with its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    options += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", f"{path}.public"]
+    subprocess.run([openssl, "req", "-x509", *options], check=True, capture_output=True, timeout=60)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.public").read_bytes())
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """What a server with this certificate needs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+async def test_speaks_tls_with_whom_it_trusts(trusted: None, variant: Variant, tls: ssl.SSLContext) -> None:
+    with RawServer(answering(OK), tls=tls) as server:
+        assert (await carry_by(variant, get(f"{server.url}/a"))).body == b"ok"
+        assert server.connections[0].received.startswith(b"GET /a HTTP/1.1\r\n")
+
+
+async def test_speaks_tls_with_nobody_else(variant: Variant, tls: ssl.SSLContext) -> None:
+    with RawServer(answering(OK), tls=tls) as server:
+        outcome = await carry_by(variant, get(server.url))
+        assert outcome.failure.kind == "connect"
+        assert "certificate" in outcome.failure.detail.lower()
+        assert server.connections[0].received == b""
+
+
+async def test_a_deadline_ends_what_drips_through_tls(trusted: None, variant: Variant, tls: ssl.SSLContext) -> None:
+    with RawServer(dripping(response("Content-Length: 1000"), b"x"), tls=tls) as server:
+        outcome = await carry_by(variant, get(server.url), seconds=DEADLINE)
+        assert isinstance(outcome.last, Woken)
+        assert 1 < len(outcome.pieces) < 20
+        assert await saw_end(server.connections[0])
+
+
+async def test_a_handshake_ends_by_the_deadline(variant: Variant) -> None:
+    def script(connection: Connection) -> None:
+        connection.wait_for_end()
+
+    with RawServer(script) as server:
+        url = server.url.replace("http:", "https:")
+        assert isinstance((await carry_by(variant, get(url), seconds=0.1)).last, Woken)
+        assert await saw_end(server.connections[0])
+
+
 # Proxies.
 
 
-async def carry_by(variant: Variant, request: Request, **options: Any) -> Outcome:
+async def carry_by(variant: Variant, request: Request, *, seconds: float = PATIENCE, **options: Any) -> Outcome:
     """Send one request over a transport of its own."""
     transport = variant.open(**options)
     try:
-        return await carry(transport, request)
+        return await carry(transport, request, seconds=seconds)
     finally:
         await transport.close()
 

@@ -142,6 +142,15 @@ async def test_an_emulator_is_not_asked_before_something_is_received(style: Styl
     assert fake.asked == []
 
 
+async def test_an_exchange_gives_nothing_after_its_end(style: Style, clock: VirtualClock) -> None:
+    exchange = transport_of(style, clock, fake=Recorder()).open(SendRequest(1, get("/fake/"), NOW + 1))
+    while not isinstance(await exchange.receive(NOW + 1), ResponseEnded):
+        pass
+    with pytest.raises(RuntimeError, match="after the end"):
+        await exchange.receive(NOW + 1)
+    await exchange.close()
+
+
 # Time.
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from modelwire.redaction import explain, printable, redact
 
-SECRETS = st.text(min_size=4, max_size=20).filter(lambda text: text not in "[secret]")
 AROUND = st.text("<>|~", max_size=5)
 ENCODERS: dict[str, Callable[[str], str]] = {
     "as it is": str,
@@ -41,21 +40,22 @@ def lower_hex(text: str) -> str:
     return head + "".join("%" + part[:2].lower() + part[2:] for part in rest)
 
 
+# Where a secret ends is only certain if its last character is none that an encoding uses.
+SECRETS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(lambda text: f"K{text}9")
+
+
 @pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
-@given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), before=AROUND, after=AROUND)
+@given(secret=SECRETS, before=AROUND, after=AROUND)
 def test_a_secret_is_found_however_it_is_encoded(
     encode: Callable[[str], str], secret: str, before: str, after: str
 ) -> None:
-    # A secret of the letters around it might begin or end among them.
-    if not set(secret) & set("<>|~[]secrt"):
-        assert redact(before + encode(secret) + after, [secret]) == f"{before}[secret]{after}"
+    assert redact(before + encode(secret) + after, [secret]) == f"{before}[secret]{after}"
 
 
 @given(st.text(), st.lists(st.text(max_size=8), max_size=4))
 def test_no_secret_is_left(text: str, secrets: list[str]) -> None:
-    redacted = redact(text, secrets)
-    for secret in secrets:
-        assert not secret or secret in "[secret]" or secret not in redacted.replace("[secret]", "\0")
+    for piece in redact(text, secrets).split("[secret]"):
+        assert not [secret for secret in secrets if secret and secret in piece]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))

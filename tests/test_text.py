@@ -111,6 +111,7 @@ def test_the_limits_of_line_and_event_are_the_flows() -> None:
 def test_a_stream_that_ends_before_its_answer() -> None:
     sink = EventSink(Collector(), Limits())
     sink.feed(b"data: a\n\n")
+    sink.feed(b"data: b")
     with pytest.raises(TruncatedError):
         sink.end()
 

@@ -3,6 +3,7 @@
     ModelwireError
         LocalProtocolError      you called something that must not be called now
         InvalidInput            you gave a value that cannot work: unknown model, empty prompt, bad option
+            RecordingError      a recording is damaged, cut off, or of a newer release
         SnapshotError           a snapshot is damaged, or another version's
         TextRevised             `.text()` cannot go on: the server took back what it had said
         FlowFailed              a flow ended without what it was for; `.failure` is the same as data
@@ -67,6 +68,10 @@ class LocalProtocolError(ModelwireError):
 
 class InvalidInput(ModelwireError, ValueError):
     """A value that the caller gave cannot work; the message says which, and what would."""
+
+
+class RecordingError(InvalidInput):
+    """A recording cannot be played back: damaged, cut off, of a newer release, or of a flow that is not at hand."""
 
 
 class SnapshotError(ModelwireError, ValueError):

@@ -63,12 +63,15 @@ class RequestFailed(msgspec.Struct, frozen=True, tag=True, gc=False):
 
     `kind` is `connect` when not one byte of the request can have left, `timeout` when the other side was silent
     for `Request.timeout` seconds, `network` when the connection broke, `protocol` when what came was not HTTP.
-    `detail` is for a human.
+    `detail` is for a human; it may quote what came, so the repr leaves it out.
     """
 
     request_id: int
     kind: RequestFailureKind
     detail: str = ""
+
+    def __repr__(self) -> str:
+        return f"RequestFailed(request_id={self.request_id}, kind={self.kind!r})"
 
 
 class Woken(msgspec.Struct, frozen=True, tag=True, gc=False):

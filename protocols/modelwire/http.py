@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 Headers = tuple[tuple[str, str], ...]
 
-# RFC 9110, 5.6.2 (token) and 5.5 (field values; obs-text is tolerated, control characters are not).
+# RFC 9110, 5.6.2 (token) and 5.5 (field values: obs-text is tolerated; control characters and outer blanks are not).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 _URL = re.compile(r"https?://[!-~]+")
 
 

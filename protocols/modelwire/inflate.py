@@ -24,6 +24,7 @@ class Inflater:
     def __init__(self, coding: str | None) -> None:
         name = (coding or "").strip().lower()
         self._decompress: zlib._Decompress | None = None
+        self._is_empty = True
         # The first two bytes, until they have told how deflate is wrapped.
         self._head: bytes | None = b"" if name == "deflate" else None
         if name not in ("", "identity"):
@@ -37,6 +38,7 @@ class Inflater:
             if data:
                 yield data
             return
+        self._is_empty = self._is_empty and not data
         if self._head is not None:
             data = self._see_wrapping(self._head + data)
         pending = data
@@ -70,6 +72,6 @@ class Inflater:
             raise RemoteProtocolError("the compressed body is damaged") from None
 
     def end(self) -> None:
-        """The body ended. Raises `TruncatedError` where the compressed data had not."""
-        if self._decompress is not None and not self._decompress.eof:
+        """The body ended. Raises `TruncatedError` where the compressed data had not; some servers compress nothing."""
+        if self._decompress is not None and not self._decompress.eof and not self._is_empty:
             raise TruncatedError("the compressed body was cut off")

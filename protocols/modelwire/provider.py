@@ -77,10 +77,10 @@ def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
     Raises `InvalidInput` for an unknown key, with the nearest, and for a value of the wrong type.
     """
     fields = {field.name for field in msgspec.structs.fields(options)}
+    named = {}
     for key, value in values.items():
-        find_name(key.replace("-", "_"), fields, "option")
+        named[find_name(key.replace("-", "_"), fields, "option")] = value
         require_utf8(str(value), f"the option {key!r}")
-    named = {find_name(key.replace("-", "_"), fields, "option"): value for key, value in values.items()}
     try:
         return msgspec.convert(named, options, strict=False)
     except msgspec.ValidationError as error:

@@ -20,17 +20,18 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret replaced, also where it was percent-encoded or escaped as JSON."""
     # The longest first: a secret may contain another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = re.sub(_pattern(secret), PLACEHOLDER, text)
+        text = re.sub(spellings(secret), PLACEHOLDER, text)
     return text
 
 
-def _pattern(secret: str) -> str:
-    """What finds a secret as it is or encoded. Encoders differ in what they leave alone and how they write the rest.
+def spellings(secret: str) -> str:
+    """A pattern that finds a secret as it is or encoded; it has no groups of its own.
 
-    In each of the three, one text can be read in one way only: nothing here backtracks.
+    Encoders differ in what they leave alone and how they write the rest. In each of the three spellings, one text
+    can be read in one way only: nothing here backtracks.
     """
-    spellings = ("".join(map(spell, secret)) for spell in (re.escape, _percent_encoded, _json_escaped))
-    return "|".join(dict.fromkeys(spellings))
+    spelt = ("".join(map(spell, secret)) for spell in (re.escape, _percent_encoded, _json_escaped))
+    return "|".join(dict.fromkeys(spelt))
 
 
 def _percent_encoded(character: str) -> str:

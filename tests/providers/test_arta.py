@@ -13,6 +13,7 @@ from modelwire.errors import InDoubt, InvalidInput
 from modelwire.events import Cancel
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
+from modelwire.provider import parse_options
 from modelwire.providers.arta import (
     PROVIDER,
     ArtaCredentials,
@@ -171,6 +172,25 @@ def test_the_options() -> None:
         "aspect_ratio": "16:9",
         "seed": "0",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("n", ["1", "100"], ["0", "101", "1.5"]),
+        ("steps", ["1"], ["0", "many"]),
+        ("cfg_scale", ["0", "7.5"], ["-1"]),
+        ("aspect_ratio", ["16:9", "1:1"], ["wide", "16", "16:9:4", ":", "1\n:1", "1:1\n"]),
+        ("seed", ["0", "99999999"], ["-1"]),
+        ("poll_interval", ["0.1"], ["0", "0.05", "-2"]),
+    ],
+)
+def test_what_options_may_be(name: str, good: list[str], bad: list[str]) -> None:
+    for text in good:
+        assert begin(arta(options=parse_options(ArtaOptions, {name: text}))).requests
+    for text in bad:
+        with pytest.raises(InvalidInput, match=name):
+            parse_options(ArtaOptions, {name: text})
 
 
 def test_the_endpoints_are_fields() -> None:

@@ -114,6 +114,10 @@ def test_an_empty_prompt_is_refused(messages: str | list[dict[str, object]]) -> 
         CromicleChat(messages=messages)
 
 
+def test_a_flow_does_not_show_what_it_was_asked() -> None:
+    assert "diary" not in repr(CromicleChat(messages="my diary"))
+
+
 def test_what_the_catalog_says() -> None:
     assert (PROVIDER.name, PROVIDER.kind, PROVIDER.answers) == ("cromicle", "chat", "no")
     assert PROVIDER.default_model == "gpt-3.5-turbo"

@@ -201,7 +201,7 @@ def test_one_cookie_store_for_all_requests() -> None:
     assert sorted(cookies[3].split("; ")) == ["a=5", "b=2", "c=3"]
 
 
-@pytest.mark.parametrize("status", [200, 204, 302, 303])
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 303, 307, 308])
 def test_a_login_may_be_answered_with_a_redirect(status: int) -> None:
     logged_in = say("", status, set_cookie="session=cookie-value-1; Path=/", location="/")
     session = play(FakeGptChat(messages="x"), LOADS, logged_in, SESSION)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 import anyio.to_thread
 
 from modelwire.catalog import split_model
-from modelwire.errors import InvalidInput
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.messages import Messages
@@ -23,6 +22,7 @@ from .credentials import FileStore, MemoryStore, Store, credentials_directory
 from .drive import AsyncTransport, Transport
 from .plugins import load_provider
 from .preparation import Given, Preparation
+from .recording_file import RecordPath
 from .work import AsyncChat, AsyncImageJob, Chat, ImageJob
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _Configured:
         if configuration.get("emulate"):
             base_url, environment = self._start_emulator(), {}
             store = _emulated_store(base_url)
-        self.store = store or FileStore(credentials_directory())
+        self.store = FileStore(credentials_directory()) if store is None else store
         try:
             self.preparation = Preparation(
                 base_url=base_url,
@@ -76,7 +76,7 @@ class _Configured:
                 store=self.store,
                 environment=environment,
             )
-        except InvalidInput:
+        except BaseException:
             self.stop_emulator()
             raise
 
@@ -134,32 +134,54 @@ class Client:
         system: str | None = None,
         credentials: Given = None,
         conversation: Given = None,
+        record: RecordPath | None = None,
         **options: Any,
     ) -> Chat:
         """Ask `PROVIDER` or `PROVIDER/MODEL`. `messages` is a prompt or a history; further keywords are its options.
 
-        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        `record` is where a recording of it is to be written, without its secrets. Raises `InvalidInput` for what
+        cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.chat(
             model, messages, system=system, credentials=credentials, conversation=conversation, options=options
         )
-        return Chat(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return Chat(prepared, self.transport, store, limits, record=record)
 
-    def image(self, model: str, prompt: Messages, *, credentials: Given = None, **options: Any) -> ImageJob:
+    def image(
+        self,
+        model: str,
+        prompt: Messages,
+        *,
+        credentials: Given = None,
+        record: RecordPath | None = None,
+        **options: Any,
+    ) -> ImageJob:
         """Have `PROVIDER` or `PROVIDER/MODEL` draw `prompt`; further keywords are its options, `n` images for one.
 
-        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        `record` is where a recording of it is to be written, without its secrets and without the images. Raises
+        `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
-        return ImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return ImageJob(prepared, self.transport, store, limits, record=record)
 
-    def resume(self, model: str, snapshot: str | bytes, *, credentials: Given = None, resend: bool = False) -> ImageJob:
+    def resume(
+        self,
+        model: str,
+        snapshot: str | bytes,
+        *,
+        credentials: Given = None,
+        resend: bool = False,
+        record: RecordPath | None = None,
+    ) -> ImageJob:
         """Go on with an image job from a snapshot of it.
 
         Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
         """
         prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
-        return ImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return ImageJob(prepared, self.transport, store, limits, record=record)
 
     def locate(self, model: str) -> tuple[Provider, str]:
         """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
@@ -226,34 +248,54 @@ class AsyncClient:
         system: str | None = None,
         credentials: Given = None,
         conversation: Given = None,
+        record: RecordPath | None = None,
         **options: Any,
     ) -> AsyncChat:
         """Ask `PROVIDER` or `PROVIDER/MODEL`. `messages` is a prompt or a history; further keywords are its options.
 
-        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        `record` is where a recording of it is to be written, without its secrets. Raises `InvalidInput` for what
+        cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.chat(
             model, messages, system=system, credentials=credentials, conversation=conversation, options=options
         )
-        return AsyncChat(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return AsyncChat(prepared, self.transport, store, limits, record=record)
 
-    def image(self, model: str, prompt: Messages, *, credentials: Given = None, **options: Any) -> AsyncImageJob:
+    def image(
+        self,
+        model: str,
+        prompt: Messages,
+        *,
+        credentials: Given = None,
+        record: RecordPath | None = None,
+        **options: Any,
+    ) -> AsyncImageJob:
         """Have `PROVIDER` or `PROVIDER/MODEL` draw `prompt`; further keywords are its options, `n` images for one.
 
-        Raises `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
+        `record` is where a recording of it is to be written, without its secrets and without the images. Raises
+        `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
-        return AsyncImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return AsyncImageJob(prepared, self.transport, store, limits, record=record)
 
     def resume(
-        self, model: str, snapshot: str | bytes, *, credentials: Given = None, resend: bool = False
+        self,
+        model: str,
+        snapshot: str | bytes,
+        *,
+        credentials: Given = None,
+        resend: bool = False,
+        record: RecordPath | None = None,
     ) -> AsyncImageJob:
         """Go on with an image job from a snapshot of it.
 
         Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
         """
         prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
-        return AsyncImageJob(prepared, self.transport, self._configured.store, self._configured.preparation.limits)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        return AsyncImageJob(prepared, self.transport, store, limits, record=record)
 
     def locate(self, model: str) -> tuple[Provider, str]:
         """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""

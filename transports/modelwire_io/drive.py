@@ -9,15 +9,27 @@ import os
 from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
-from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
+from modelwire.commands import AbortRequest, Command, Finished, SendRequest, Sleep
 from modelwire.errors import LocalProtocolError
 from modelwire.events import Event, Start, Woken
-from modelwire.flow import Flow
 from modelwire.outputs import Output
 
 from .clock import Clock
 
 COMMANDS = (SendRequest, AbortRequest, Sleep, Finished)
+
+
+class Drivable(Protocol):
+    """What the drivers run: a `Flow`, or what stands before one, such as a `Recorder`."""
+
+    @property
+    def deadline(self) -> float:
+        """When the wait under way must be over (Unix time, seconds)."""
+        ...
+
+    def handle(self, event: Event, now: float) -> list[Command | Output]:
+        """Everything there is to do and to tell after this event."""
+        ...
 
 
 class Exchange(Protocol):
@@ -92,7 +104,7 @@ class AsyncTransport(Protocol):
         ...
 
 
-def drive(flow: Flow, transport: Transport, *, start: Start | None = None) -> Generator[Output, None, None]:
+def drive(flow: Drivable, transport: Transport, *, start: Start | None = None) -> Generator[Output, None, None]:
     """Run a flow over a blocking transport, and yield what it tells.
 
     Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before.
@@ -135,7 +147,9 @@ def drive(flow: Flow, transport: Transport, *, start: Start | None = None) -> Ge
             exchange.close()
 
 
-async def adrive(flow: Flow, transport: AsyncTransport, *, start: Start | None = None) -> AsyncGenerator[Output, None]:
+async def adrive(
+    flow: Drivable, transport: AsyncTransport, *, start: Start | None = None
+) -> AsyncGenerator[Output, None]:
     """Run a flow over an async transport, and yield what it tells.
 
     Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before.

@@ -120,15 +120,35 @@ class AsyncGuardedBackend:
         """Connect to the first address that answers."""
         with _resolving(self._core):
             if not self._public_only:
-                return await self._inner.connect_tcp(host, port, timeout=timeout, **options)
+                return AsyncGuardedStream(await self._inner.connect_tcp(host, port, timeout=timeout, **options))
             *others, last = _addresses(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         _require_public(host, [*others, last], self._core.ConnectError)
         for address in others:
             try:
-                return await self._inner.connect_tcp(address, port, timeout=timeout, **options)
+                return AsyncGuardedStream(await self._inner.connect_tcp(address, port, timeout=timeout, **options))
             except (self._core.ConnectError, self._core.ConnectTimeout):
                 pass
-        return await self._inner.connect_tcp(last, port, timeout=timeout, **options)
+        return AsyncGuardedStream(await self._inner.connect_tcp(last, port, timeout=timeout, **options))
+
+
+class AsyncGuardedStream:
+    """An async network stream that is closed where its TLS handshake is cancelled, which httpcore forgets."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.read = inner.read
+        self.write = inner.write
+        self.aclose = inner.aclose
+        self.get_extra_info = inner.get_extra_info
+
+    async def start_tls(self, *arguments: Any, **options: Any) -> Any:
+        """The same under TLS."""
+        try:
+            return await self._inner.start_tls(*arguments, **options)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._inner.aclose()
+            raise
 
 
 @contextmanager

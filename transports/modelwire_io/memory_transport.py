@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from modelwire.catalog import PROVIDERS
 from modelwire.commands import SendRequest
 from modelwire.emulators import EMULATORS
-from modelwire.emulators.emulator import Emulator, EmulatorRequest
+from modelwire.emulators.emulator import Emulator, EmulatorRequest, EmulatorResponse
 from modelwire.errors import InvalidInput
 from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Woken
 from modelwire.http import Request, origin
@@ -76,25 +77,23 @@ class MemoryExchange:
     """One request to an emulator."""
 
     def __init__(self, transport: MemoryTransport, command: SendRequest) -> None:
-        self._clock = transport.clock
-        self._events = _events(transport, command)
-        self._next: tuple[float, Event] | None = None
+        self._transport = transport
+        self._command = command
+        self._events: Iterator[tuple[float, Event]] | None = None
 
     def receive(self, until: float) -> Event:
         """The next event, or `Woken` when it would come later than `until`; the clock stands at when it came."""
-        if self._next is None:
-            self._next = next(self._events, None)
-        if self._next is None or self._next[0] > until:
-            self._clock.advance_to(until)
-            return Woken()
-        moment, event = self._next
-        self._next = None
-        self._clock.advance_to(moment)
-        return event
+        if self._events is None:
+            self._events = _events(self._transport, self._command)
+        found = next(self._events, None)
+        if found is None:
+            raise RuntimeError("receive() was called after the end of the response")
+        moment, event = found
+        self._transport.clock.advance_to(min(moment, until))
+        return event if moment <= until else Woken()
 
     def close(self) -> None:
         """Nothing more will be asked for."""
-        self._events.close()
 
 
 class AsyncMemoryTransport:
@@ -141,26 +140,26 @@ def _hosts(endpoints: type[msgspec.Struct]) -> list[str]:
     return [url for url in msgspec.structs.asdict(endpoints()).values() if url.startswith("https:")]
 
 
-def _events(transport: MemoryTransport, command: SendRequest) -> Generator[tuple[float, Event], None, None]:
+def _events(transport: MemoryTransport, command: SendRequest) -> Iterator[tuple[float, Event]]:
     """What comes of a request, each event with its time."""
-    request_id, clock, timeout = command.request_id, transport.clock, command.request.timeout
     routed = transport.route(command.request)
     if routed is None:
-        yield clock.now(), RequestFailed(request_id, "connect", "there is no emulator of this host")
-        return
+        failed = RequestFailed(command.request_id, "connect", "there is no emulator of this host")
+        return iter([(transport.clock.now(), failed)])
     emulator, request = routed
-    response = emulator.handle(request, clock.now())
+    response = emulator.handle(request, transport.clock.now())
+    return _answer(response, transport.clock, command.request_id, command.request.timeout)
+
+
+def _answer(
+    response: EmulatorResponse, clock: VirtualClock, request_id: int, timeout: float
+) -> Iterator[tuple[float, Event]]:
+    """A response as events, or as far as there is no silence longer than `timeout`."""
     yield clock.now(), ResponseStarted(request_id, response.status, response.headers)
-    for chunk in response.chunks:
-        if chunk.pause > timeout:
-            yield clock.now() + timeout, _silence(command)
-            return
+    heard = list(takewhile(lambda chunk: chunk.pause <= timeout, response.chunks))
+    for chunk in heard:
         yield clock.now() + chunk.pause, BodyReceived(request_id, chunk.data)
-    if response.stays_open:
-        yield clock.now() + timeout, _silence(command)
+    if len(heard) < len(response.chunks) or response.stays_open:
+        yield clock.now() + timeout, RequestFailed(request_id, "timeout", f"nothing came for {timeout:g} seconds")
     else:
         yield clock.now(), ResponseEnded(request_id)
-
-
-def _silence(command: SendRequest) -> RequestFailed:
-    return RequestFailed(command.request_id, "timeout", f"nothing came for {command.request.timeout:g} seconds")

@@ -79,7 +79,7 @@ class Preparation:
         if conversation is not None:
             if provider.conversation is None:
                 raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
-            work["conversation"] = _as_struct(conversation, provider.conversation, "conversation")
+            work["conversation"] = _as_struct(conversation, provider.conversation, "parts of the conversation")
         return self._prepare(provider, model_name, credentials, options, work)
 
     def image(self, model: str, prompt: Messages, *, credentials: Given, options: Mapping[str, Any]) -> Prepared:
@@ -91,6 +91,8 @@ class Preparation:
     def restore(self, model: str, snapshot: str | bytes, *, credentials: Given, resend: bool) -> Prepared:
         """The flow of a snapshot, going on where that was taken."""
         provider = load_provider(split_model(model)[0])
+        if provider.kind != "image":
+            raise InvalidInput(f"{provider.label} is for chats, and only image jobs are resumed: ask again instead")
         origin = self.origin(provider)
         held = self._credentials(provider, origin, credentials)
         flow = provider.flow.restore(snapshot, credentials=held, limits=self._limits, resend=resend)

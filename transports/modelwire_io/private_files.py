@@ -54,8 +54,15 @@ def read_private(path: Path) -> bytes | None:
 def write_private(path: Path, content: bytes) -> None:
     """Replace a private file: whoever reads it, and however this ends, it holds the old content or the new."""
     make_private_directory(path.parent)
+    replace_private(path, content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """The same in a directory of the user's choice, which is left as it is."""
     if path.is_symlink():
         raise PrivateFileError(f"cannot write {path}: it is a symbolic link; move it away")
+    if path.exists() and not path.is_file():
+        raise PrivateFileError(f"cannot write {path}: it is not a regular file")
     temporary: str | None = None
     try:
         # mkstemp makes the file with mode 0600.
@@ -70,7 +77,7 @@ def write_private(path: Path, content: bytes) -> None:
         raise PrivateFileError(f"cannot write {path}: {error.strerror}") from None
     finally:
         if temporary is not None:
-            os.unlink(temporary)
+            Path(temporary).unlink(missing_ok=True)
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

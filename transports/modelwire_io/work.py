@@ -30,6 +30,7 @@ from .credentials import Store
 from .drive import AsyncTransport, Transport, adrive, drive
 from .images import Image, safe_name
 from .preparation import Prepared
+from .recording_file import RecordPath, adrive_recorded, drive_recorded
 from .told import Told
 
 
@@ -100,10 +101,19 @@ class _KnownOfJob(_Known):
 class Work(_Known):
     """A flow under way over a blocking transport: an iterator of its outputs. Close it to leave it early."""
 
-    def __init__(self, prepared: Prepared, transport: Transport, store: Store, limits: Limits) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        transport: Transport,
+        store: Store,
+        limits: Limits,
+        *,
+        record: RecordPath | None = None,
+    ) -> None:
         super().__init__(prepared, store, limits)
         self._transport = transport
-        self._outputs = drive(prepared.flow, transport)
+        flow = prepared.flow
+        self._outputs = drive(flow, transport) if record is None else drive_recorded(flow, transport, record)
 
     def __iter__(self) -> Iterator[Output]:
         return self
@@ -175,10 +185,19 @@ class AsyncWork(_Known):
     To leave it early, use it as a context manager, or call `close`.
     """
 
-    def __init__(self, prepared: Prepared, transport: AsyncTransport, store: Store, limits: Limits) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        transport: AsyncTransport,
+        store: Store,
+        limits: Limits,
+        *,
+        record: RecordPath | None = None,
+    ) -> None:
         super().__init__(prepared, store, limits)
         self._transport = transport
-        self._outputs = adrive(prepared.flow, transport)
+        flow = prepared.flow
+        self._outputs = adrive(flow, transport) if record is None else adrive_recorded(flow, transport, record)
 
     def __aiter__(self) -> AsyncIterator[Output]:
         return self

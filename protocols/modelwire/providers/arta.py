@@ -76,7 +76,7 @@ class ArtaOptions(msgspec.Struct, frozen=True, kw_only=True):
     n: Annotated[int, Meta(ge=1, le=100)] = 1
     cfg_scale: Annotated[float, Meta(ge=0)] = 7
     steps: Annotated[int, Meta(ge=1)] = 30
-    aspect_ratio: Annotated[str, Meta(pattern=r"^[0-9]{1,4}:[0-9]{1,4}$")] = "1:1"
+    aspect_ratio: Annotated[str, Meta(pattern=r"^[0-9]{1,4}:[0-9]{1,4}\Z")] = "1:1"
     seed: Annotated[int, Meta(ge=0)] | None = None
     poll_interval: Annotated[float, Meta(ge=0.1)] = 2.0
     client_type: str = "CLIENT_TYPE_ANDROID"

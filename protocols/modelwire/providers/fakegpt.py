@@ -137,8 +137,8 @@ class AnswerContent(msgspec.Struct, frozen=True):
 class AnswerMessage(msgspec.Struct):
     """One message of the answer."""
 
-    metadata: AnswerMetadata = AnswerMetadata()
-    content: AnswerContent = AnswerContent()
+    metadata: AnswerMetadata | None = None
+    content: AnswerContent | None = None
 
 
 class AnswerEvent(msgspec.Struct):
@@ -212,8 +212,8 @@ class FakeGptChat(ChatFlow):
                 raise NoAnswer("no valid response: the stream held no message")
             return True
         message = event.decode(AnswerEvent).message
-        if message is not None and message.metadata.message_type == "next":
-            parts = message.content.parts
+        if message is not None and message.metadata is not None and message.metadata.message_type == "next":
+            parts = message.content.parts if message.content is not None else []
             if not parts or not isinstance(parts[0], str):
                 raise RemoteProtocolError("a message of the answer holds no text - at `$.message.content.parts[0]`")
             text.update(parts[0])

@@ -144,18 +144,21 @@ class HailuoChat(ChatFlow):
     endpoints: HailuoEndpoints = HailuoEndpoints()
     chat_id: str = field(default=NEW_CHAT, init=False)
     character_id: str = field(default="", init=False)
+    chat_login: str = field(default="", init=False, repr=False)  # a digest of the token that the chat belongs to
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.character_id = self.options.character_id
-        begun = self.conversation
-        # A chat belongs to the login that began it: under another token it cannot be continued.
-        if begun is not None and self.credentials is not None and begun.token == self.credentials.token:
-            self.chat_id, self.character_id = begun.chat_id, begun.character_id
+        if self.conversation is not None:
+            self.chat_id, self.character_id = self.conversation.chat_id, self.conversation.character_id
+            self.chat_login = fingerprint(self.conversation.token)
 
     def start(self) -> Steps:
         """Make sure that there is a login, and a device that goes with it; then ask."""
         credentials = self.require_login()
+        if self.chat_login != fingerprint(credentials.token):
+            # A chat belongs to the login that began it: under another token it cannot be continued.
+            self.chat_id, self.character_id = NEW_CHAT, self.options.character_id
         if not (credentials.uuid and credentials.device_id):
             self.credentials = msgspec.structs.replace(
                 credentials,
@@ -270,6 +273,11 @@ def sign(path_and_query: str, form: dict[str, str], unix: str) -> str:
     one_line = form["msgContent"].replace("\r", "").replace("\n", "")
     body = md5(form["characterID"]) + md5(one_line) + md5(form["chatID"]) + md5("")
     return md5(f"{quote(path_and_query, safe='')}_{body}{md5(unix)}ooui")
+
+
+def fingerprint(token: str) -> str:
+    """What tells one login from another, and nothing more."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def md5(text: str) -> str:

@@ -68,9 +68,13 @@ class MagickPenChat(ChatFlow):
     models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-4o-mini": ("gpt-4o-mini",)}
     default_model: ClassVar[str] = "gpt-4o-mini"
 
-    options: MagickPenOptions = MagickPenOptions()
+    options: MagickPenOptions = field(default=MagickPenOptions(), repr=False)
     endpoints: MagickPenEndpoints = MagickPenEndpoints()
     bundles: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.conceal(self.options.turnstile_response)
 
     def start(self) -> Steps:
         """Find out which scripts the site has now."""

@@ -54,7 +54,8 @@ def _ask(
     """Print the answer as it comes, and return the chat when it is whole."""
     options = settings.options_for(client.locate(model)[0])
     conversation = past.conversation if past else None
-    with client.chat(model, messages, system=system, conversation=conversation, **options) as chat:
+    record = settings.record
+    with client.chat(model, messages, system=system, conversation=conversation, record=record, **options) as chat:
         show = write_json if settings.as_json else _Screen().show
         try:
             for output in chat:

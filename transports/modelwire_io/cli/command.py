@@ -25,6 +25,7 @@ _SUBCOMMANDS = {
     "demo": "Run every provider end to end against the emulators.",
     "chat": "Ask a provider, and print the answer as it comes.",
     "image": "Have a provider draw pictures, and save them.",
+    "replay": "Play a recording back, and show where the protocol has changed.",
     "models": "List the providers, or the models of one.",
     "emulate": "Serve the emulators on a port of this machine.",
     "login": "Store the token or key that a provider asks for.",

@@ -30,5 +30,6 @@ def command(port: int) -> None:
     with EmulatorServer(port=port) as server:
         ready = {"url": server.url, "providers": dict(server.providers)}
         write_line(msgspec.json.encode(ready).decode())
+        note(f"Try: modelwire chat --base-url {server.providers['cromicle']} Hello")
         note("Ctrl-C stops the emulators")
         stop.wait()

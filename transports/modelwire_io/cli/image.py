@@ -48,8 +48,11 @@ def command(settings: Settings, model: str, directory: str, number: int | None, 
     text = read_prompt(prompt)
     with settings.open_client() as client:
         provider, origin = client.locate(model)
-        options = settings.options_for(provider) | ({} if number is None else {"n": number})
-        with client.image(model, text, **options) as job, reported_end(settings, provider, origin):
+        options = settings.options_for(provider)
+        if number is not None:
+            options["n"] = number
+        job = client.image(model, text, record=settings.record, **options)
+        with job, reported_end(settings, provider, origin):
             # Before the job is begun: it may cost something.
             make_folder(Path(directory))
             with _progress(settings, number or 1) as progress:

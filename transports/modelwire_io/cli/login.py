@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import sys
 
 import click
@@ -53,8 +54,9 @@ def _read(provider: Provider, *, from_stdin: bool) -> str:
 
 def _credentials(provider: Provider, secret: str) -> dict[str, object]:
     if not secret.startswith("{"):
-        if any(character.isspace() or not character.isprintable() for character in secret):
-            raise InvalidInput(f"the {provider.login_field} holds a blank or a control character: copy it again")
+        if not re.fullmatch(r"[!-~]+", secret):
+            what = provider.login_field.replace("_", " ")
+            raise InvalidInput(f"the {what} holds a blank or a character that it cannot hold: copy it again")
         return {provider.login_field: secret}
     try:
         values: dict[str, object] = msgspec.json.decode(secret, type=dict)

@@ -9,7 +9,7 @@ import msgspec
 
 from modelwire.commands import Finished
 from modelwire.errors import ConnectError, Failure, FlowFailed, LoginRequiredError
-from modelwire.outputs import ConversationChanged, CredentialsChanged, ImageReceived, Output
+from modelwire.outputs import ConversationChanged, CredentialsChanged, Output
 from modelwire.provider import Provider
 
 from .settings import Settings
@@ -24,13 +24,11 @@ class ImageSaved(msgspec.Struct, frozen=True, tag=True):
 
 
 def write_json(output: Output | Finished | ImageSaved) -> None:
-    """One output as a line of JSON. Secrets and pictures stay out of it."""
+    """One output as a line of JSON. Secrets stay out of it."""
     fields = msgspec.to_builtins(output)
     for secret in ("credentials", "conversation"):
         if isinstance(output, CredentialsChanged | ConversationChanged) and fields.get(secret):
             fields[secret] = dict.fromkeys(fields[secret], "[secret]")
-    if isinstance(output, ImageReceived):
-        fields["data"] = len(output.data)
     write_line(msgspec.json.encode(fields).decode())
 
 
@@ -58,7 +56,9 @@ def reported_end(settings: Settings, provider: Provider, origin: str) -> Iterato
 def _advice(error: FlowFailed, provider: Provider, origin: str) -> str | None:
     """What could be done about a failure, where that is known."""
     if isinstance(error, LoginRequiredError) and provider.login_field:
-        return f"To store yours: modelwire login {provider.name}. To try it without: --emulate"
+        elsewhere = "" if origin == provider.website else f" --base-url {origin}"
+        what = provider.login_field.replace("_", " ")
+        return f"To store the {what}: modelwire login {provider.name}{elsewhere}. To try it without: --emulate"
     if origin != provider.website:
         is_silent = isinstance(error, ConnectError)
         return f"Nothing listens at {origin}? To try it without: --emulate" if is_silent else None

@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     timeout: float | None
     as_json: bool
     options: dict[str, str]
+    record: str | None = None
 
     def options_for(self, provider: Provider) -> dict[str, Any]:
         """The provider's options that the user set. Raises `InvalidInput` for one that it does not have."""
@@ -47,6 +48,7 @@ _OPTIONS = (
     click.option("--timeout", type=float, metavar="S", help="Seconds for all of it. Default: 600, for images 300."),
     click.option("--json", "as_json", is_flag=True, help="Write what happens as JSON lines."),
     click.option("-o", "options", nargs=2, multiple=True, metavar="KEY VALUE", help="Set an option of the provider."),
+    click.option("--record", metavar="FILE", help="Record what happens, for modelwire replay; secrets are left out."),
 )
 
 
@@ -61,11 +63,13 @@ def provider_options(command: Callable[..., R]) -> Callable[..., R]:
         timeout: float | None,
         as_json: bool,
         options: tuple[tuple[str, str], ...],
+        record: str | None,
         **rest: Any,
     ) -> R:
         if emulate and base_url:
             raise click.UsageError("--emulate and --base-url exclude each other")
-        return command(settings=Settings(emulate, base_url, proxy, timeout, as_json, dict(options)), **rest)
+        settings = Settings(emulate, base_url, proxy, timeout, as_json, dict(options), record)
+        return command(settings=settings, **rest)
 
     with_settings = debug_option(with_settings)
     for option in reversed(_OPTIONS):

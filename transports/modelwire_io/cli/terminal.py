@@ -17,9 +17,10 @@ _RESET = "\x1b[0m"
 
 def prepare_streams() -> None:
     """Make sure that no character of an answer can end the command: what a terminal lacks is shown as `?`."""
-    # A stream that was closed before the command began is None. These stay open for as long as the command runs.
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    # A stream that was closed before the command began is None.
+    sys.stdin = sys.stdin or _open_nothing("r")
+    sys.stdout = sys.stdout or _open_nothing("w")
+    sys.stderr = sys.stderr or _open_nothing("w")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -52,6 +53,11 @@ def one_line(text: str) -> str:
 def is_colourful(stream: TextIO) -> bool:
     """Whether colours and moving bars are welcome on this stream."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _open_nothing(mode: Literal["r", "w"]) -> TextIO:
+    # As Python's own streams, it is open to the end.
+    return open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False)
 
 
 def _shown(text: str) -> str:

@@ -1,0 +1,33 @@
+"""A flow's fields as JSON, and back with their types checked."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+
+
+def kept_fields(flow: Any) -> list[Field[Any]]:
+    """The fields of a flow, or of a class of flows, that a snapshot keeps."""
+    return [entry for entry in fields(flow) if entry.metadata.get("kept", True)]
+
+
+def encode_fields(flow: Any) -> bytes:
+    """The kept fields of a flow as a JSON object."""
+    return msgspec.json.encode({entry.name: getattr(flow, entry.name) for entry in kept_fields(flow)})
+
+
+def decode_fields(flow: Any, data: bytes) -> msgspec.Struct:
+    """The kept fields of a class of flows, from JSON. Raises msgspec's errors for what does not fit."""
+    return msgspec.json.decode(data, type=_state_type(flow))
+
+
+@cache
+def _state_type(flow: Any) -> type[msgspec.Struct]:
+    hints = get_type_hints(flow)
+    shape: list[tuple[str, Any]] = [
+        (entry.name, entry.metadata.get("stored", hints[entry.name])) for entry in kept_fields(flow)
+    ]
+    return msgspec.defstruct(f"{flow.__name__}State", shape, kw_only=True)
