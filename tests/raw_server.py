@@ -84,6 +84,14 @@ class Connection:
         except ConnectionError:
             pass
 
+    def secure(self, tls: ssl.SSLContext) -> None:
+        """Speak TLS from here on, as the server behind a tunnel does."""
+        self._peer = tls.wrap_socket(self._peer, server_side=True)
+
+    def limit(self, seconds: float) -> None:
+        """Raise `TimeoutError` where sending or receiving takes longer."""
+        self._peer.settimeout(seconds)
+
     def reset(self) -> None:
         """Break the connection off, so that the client gets a reset instead of an end."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -143,6 +151,7 @@ class RawServer:
         self._errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._is_closing = False
+        self._accepted = threading.Condition()
         self.connections: list[Connection] = []
 
     def __enter__(self) -> Self:
@@ -157,6 +166,8 @@ class RawServer:
     ) -> None:
         self._is_closing = True
         self._listener.shutdown(socket.SHUT_RDWR)
+        # The first thread accepts connections, and starts the others.
+        self._threads[0].join(PATIENCE)
         for connection in self.connections:
             connection.interrupt()
         for thread in self._threads:
@@ -171,6 +182,12 @@ class RawServer:
         """Where it listens."""
         return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}"
 
+    def connection(self, number: int = 0) -> Connection:
+        """The connection of this number, once it has been accepted."""
+        with self._accepted:
+            assert self._accepted.wait_for(lambda: len(self.connections) > number, PATIENCE), "nobody connects"
+            return self.connections[number]
+
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)
         self._threads.append(thread)
@@ -184,7 +201,9 @@ class RawServer:
                 return  # the listener was closed
             peer.settimeout(PATIENCE)
             connection = Connection(peer, self._tls)
-            self.connections.append(connection)
+            with self._accepted:
+                self.connections.append(connection)
+                self._accepted.notify_all()
             self._start(partial(self._run, len(self.connections), connection))
 
     def _run(self, number: int, connection: Connection) -> None:

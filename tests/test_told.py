@@ -32,7 +32,7 @@ def test_nothing_at_first() -> None:
     result = told()
     assert result.text == ""
     assert (result.title, result.conversation, result.credentials) == (None, None, None)
-    assert (result.usage, result.job_id) == (None, None)
+    assert result.usage is None
 
 
 def test_pieces_of_text_are_joined() -> None:
@@ -58,14 +58,11 @@ def test_the_last_word_counts() -> None:
         CredentialsChanged({"token": "b"}),
         UsageReported(1, 2),
         UsageReported(3, 4),
-        JobAccepted("1"),
-        JobAccepted("2"),
     )
     assert result.title == "b"
     assert result.conversation == {"id": 2}
     assert result.credentials == {"token": "b"}
     assert result.usage == UsageReported(3, 4)
-    assert result.job_id == "2"
 
 
 def test_refused_credentials_are_forgotten() -> None:
@@ -79,6 +76,7 @@ def test_a_restart_keeps_what_is_no_text() -> None:
 
 def test_the_rest_changes_nothing() -> None:
     result = told(
+        JobAccepted("1"),
         StatusChanged("waiting", "Waiting"),
         LoginRequired("Label", "http://example.org"),
         ImageReady("http://example.org/1", 0),

@@ -16,6 +16,7 @@ _NAMES = {
     "__anext__": "__next__",
     "aclose": "close",
     "adrive": "drive",
+    "adrive_recorded": "drive_recorded",
     "aiter": "iter",
     "anext": "next",
     "handle_async_request": "handle_request",

@@ -80,7 +80,7 @@ class Engine:
         self._committed = False  # a piece of the exchange's content was delivered
         self._restart_due = False
         self._in_doubt = False
-        self._job_accepted = False
+        self._job_id = ""  # what the provider calls the job that it has taken
         self._secrets: dict[str, None] = {}  # a set that keeps its order
         self._draws = self._secret_draws = Entropy(b"")
 
@@ -125,6 +125,11 @@ class Engine:
         """
         return self._nap.until if self._nap is not None else self._deadline
 
+    @property
+    def job_id(self) -> str | None:
+        """What the provider calls the job that it has taken, or None while it has taken none."""
+        return self._job_id or None
+
     def snapshot(self) -> str:
         """The flow's state as JSON, without credentials, valid at any moment: "begin this phase again"."""
         return encode_snapshot(
@@ -136,7 +141,7 @@ class Engine:
                 request_id=self._request_id,
                 text_delivered=bool(self._text) or self._restart_due,
                 in_doubt=self._in_doubt,
-                job_accepted=self._job_accepted,
+                job_id=self._job_id,
             )
         )
 
@@ -387,7 +392,7 @@ class Engine:
                 status=error.status,
                 retry_after=error.retry_after,
                 text=redact("".join(self._text), self._secrets),
-                snapshot=self.snapshot() if self._job_accepted and kind != "job_failed" else None,
+                snapshot=self.snapshot() if self._job_id and kind != "job_failed" else None,
             )
         )
 

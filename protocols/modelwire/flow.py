@@ -93,7 +93,7 @@ class Flow(Engine):
         flow._request_id = snapshot.request_id
         flow._in_doubt = snapshot.in_doubt
         flow._restart_due = snapshot.text_delivered
-        flow._job_accepted = snapshot.job_accepted
+        flow._job_id = snapshot.job_id
         return flow
 
     @classmethod
@@ -154,7 +154,7 @@ class Flow(Engine):
             self._text = [output.text]  # type: ignore[union-attr]
             self._committed = True
         elif kind is JobAccepted:
-            self._job_accepted = True
+            self._job_id = output.job_id  # type: ignore[union-attr]
         self._batch.append(output)
 
     @property

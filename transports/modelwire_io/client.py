@@ -188,6 +188,10 @@ class Client:
         provider = load_provider(split_model(model)[0])
         return provider, self._configured.preparation.origin(provider)
 
+    def base_url(self, provider: str) -> str | None:
+        """The base URL that is used instead of a provider's own hosts, or None."""
+        return self._configured.preparation.base_url(load_provider(provider))
+
     def log_in(self, provider: str, credentials: Given) -> None:
         """Keep the credentials that a person brought, where later chats and jobs find them.
 
@@ -301,6 +305,10 @@ class AsyncClient:
         """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
         provider = load_provider(split_model(model)[0])
         return provider, self._configured.preparation.origin(provider)
+
+    def base_url(self, provider: str) -> str | None:
+        """The base URL that is used instead of a provider's own hosts, or None."""
+        return self._configured.preparation.base_url(load_provider(provider))
 
     async def log_in(self, provider: str, credentials: Given) -> None:
         """Keep the credentials that a person brought, where later chats and jobs find them.

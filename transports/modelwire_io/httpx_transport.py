@@ -180,9 +180,9 @@ class AsyncHttpxExchange:
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
         finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
-                await self._run_out(stream)
+            # httpcore shields this from being cancelled.
+            await response.aclose()
+            await self._run_out(stream)
         yield ResponseEnded(self._request_id)
 
     async def _run_out(self, stream: AsyncIterator[bytes]) -> None:

@@ -6,7 +6,6 @@ from modelwire.json import JsonObject
 from modelwire.outputs import (
     ConversationChanged,
     CredentialsChanged,
-    JobAccepted,
     Output,
     Restarted,
     TextDelta,
@@ -25,7 +24,6 @@ class Told:
         self.conversation: JsonObject | None = None
         self.credentials: JsonObject | None = None
         self.usage: UsageReported | None = None
-        self.job_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -49,7 +47,5 @@ class Told:
                 self.credentials = credentials
             case UsageReported():
                 self.usage = output
-            case JobAccepted(job_id):
-                self.job_id = job_id
             case _:
                 pass

@@ -87,7 +87,7 @@ class _KnownOfJob(_Known):
     @property
     def job_id(self) -> str | None:
         """What the provider calls the job, once it has taken it."""
-        return self._told.job_id
+        return self._prepared.flow.job_id
 
     def _download(self, ready: ImageReady) -> ImageDownload:
         return ImageDownload(url=ready.url, provider_url=self._prepared.origin, limits=self._limits)

@@ -27,6 +27,7 @@ from modelwire.text import CumulativeText, EventSink
 # Statuses by which the service says that the credentials are not, or no longer, good.
 REFUSED = (401, 403)
 REDIRECTS = (301, 302, 303, 307, 308)
+MOST_CONCEALED = 100
 PASSWORD_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -168,6 +169,9 @@ class FakeGptChat(ChatFlow):
         loads = reply.decode(LoadsReply).loads
         if not loads:
             raise NoAnswer("the service has no shared token on offer now: try again later")
+        # The others are worth as much. A list without end would make every message slow.
+        for load in loads[:MOST_CONCEALED]:
+            self.conceal(load.token_id)
         token_id = self.conceal(self.choice(loads).token_id)
         password = self.secret_text(PASSWORD_ALPHABET, 10)
         # The site may answer a login with a redirect; its cookies are all that is wanted.

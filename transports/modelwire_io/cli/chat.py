@@ -38,7 +38,7 @@ def command(settings: Settings, model: str, system: str | None, goes_on: bool, p
         if goes_on and past is None:
             note(f"there is no conversation with {provider.label} to continue: this begins one")
         messages = (*(past.messages if past else ()), question)
-        with reported_end(settings, provider, origin):
+        with reported_end(settings.as_json, provider, origin):
             chat = _ask(client, settings, model, messages, system, past)
         _keep(history, History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
 

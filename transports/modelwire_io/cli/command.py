@@ -25,6 +25,8 @@ _SUBCOMMANDS = {
     "demo": "Run every provider end to end against the emulators.",
     "chat": "Ask a provider, and print the answer as it comes.",
     "image": "Have a provider draw pictures, and save them.",
+    "jobs": "List the image jobs that are not finished.",
+    "resume": "Get the pictures of a job that was interrupted.",
     "replay": "Play a recording back, and show where the protocol has changed.",
     "models": "List the providers, or the models of one.",
     "emulate": "Serve the emulators on a port of this machine.",

@@ -15,7 +15,7 @@ from modelwire_io.client import Client
 from modelwire_io.emulator_server import EmulatorServer
 
 from .debugging import debug_option
-from .image import Progress, save_all
+from .saving import Progress, save_all
 from .terminal import write_line, write_text
 
 QUESTION = "What is a sans-IO protocol?"

@@ -12,7 +12,6 @@ from modelwire.errors import ConnectError, Failure, FlowFailed, LoginRequiredErr
 from modelwire.outputs import ConversationChanged, CredentialsChanged, Output
 from modelwire.provider import Provider
 
-from .settings import Settings
 from .terminal import write_line
 
 
@@ -38,18 +37,18 @@ def write_end(failure: Failure | None) -> None:
 
 
 @contextmanager
-def reported_end(settings: Settings, provider: Provider, origin: str) -> Iterator[None]:
+def reported_end(as_json: bool, provider: Provider, origin: str) -> Iterator[None]:
     """End JSON lines with how it ended, and give a failure the advice that helps."""
     try:
         yield
     except FlowFailed as error:
-        if settings.as_json:
+        if as_json:
             write_end(error.failure)
         advice = _advice(error, provider, origin)
         if advice:
             error.add_note(advice)
         raise
-    if settings.as_json:
+    if as_json:
         write_end(None)
 
 

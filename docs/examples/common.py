@@ -1,0 +1,118 @@
+"""What the examples share, and what is not about loops: a clock, trust, flows, and a user who watches them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+
+from modelwire.errors import Failure
+from modelwire.flow import Flow
+from modelwire.limits import Limits
+from modelwire.outputs import ImageReady, Output, StatusChanged, TextDelta
+from modelwire.provider import rebase
+from modelwire.providers.arta import ArtaCredentials, ArtaEndpoints, ArtaImage, ArtaOptions
+from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
+from modelwire.providers.hailuo import HailuoChat, HailuoCredentials, HailuoEndpoints
+from modelwire_io.clock import SystemClock
+
+# Unix time in seconds, anchored to the wall clock once: it does not jump when somebody sets that.
+now = SystemClock().now
+
+TLS = ssl.create_default_context()
+
+
+def left(moment: float) -> float:
+    """Seconds until then; none where it has passed."""
+    return max(0.0, moment - now())
+
+
+class Task:
+    """A flow and its user, who presses Stop once he has seen `most` pieces of text.
+
+    The loop puts into `stop` what that button does.
+    """
+
+    def __init__(self, title: str, flow: Flow, *, most: float = math.inf) -> None:
+        self.title = title
+        self.flow = flow
+        self.stop: Callable[[], object] = lambda: None
+        self.failure: Failure | None = None
+        self._most = most
+        self._seen = 0
+
+    @property
+    def went_well(self) -> bool:
+        """Whether it ended as it was meant to."""
+        kind = None if self.failure is None else self.failure.kind
+        return kind == ("cancelled" if self._most < math.inf else None)
+
+    def show(self, output: Output) -> None:
+        """Print what the flow tells."""
+        match output:
+            case TextDelta(text):
+                print(text, end="", flush=True)
+                self._seen += 1
+                if self._seen == self._most:
+                    self.stop()
+            case StatusChanged(_, text):
+                print(text, flush=True)
+            case ImageReady(url, _):
+                print(url, flush=True)
+            case _:
+                pass  # credentials and conversations to be kept: not here
+
+    def done(self, failure: Failure | None) -> None:
+        """Print how the flow ended."""
+        self.failure = failure
+        print(
+            "\n[done]" if failure is None else f"\n[{failure.kind}: {failure.message}]", flush=True
+        )
+
+
+def tasks() -> Iterator[Task]:
+    """A chat, an image job, and a chat that is stopped midway; exits with status 1 after them if one went wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url", help="where `modelwire emulate` serves")
+    parser.add_argument("--prompt", default="Hello")
+    parser.add_argument("--timeout", type=float, help="seconds for each flow", metavar="S")
+    parser.add_argument("--tries", type=int, default=3, help="sendings of one request", metavar="N")
+    given = parser.parse_args()
+    limits = Limits(total=given.timeout, tries=given.tries)
+    every = [
+        Task(
+            "A chat with Hailuo",
+            HailuoChat(
+                messages=given.prompt,
+                limits=limits,
+                endpoints=rebase(HailuoEndpoints, f"{given.url}/hailuo"),
+                credentials=HailuoCredentials(token="emulated-token"),
+            ),
+        ),
+        Task(
+            "An image by ARTA",
+            ArtaImage(
+                prompt=given.prompt,
+                limits=limits,
+                endpoints=rebase(ArtaEndpoints, f"{given.url}/arta"),
+                credentials=ArtaCredentials(api_key="emulated-key"),
+                options=ArtaOptions(poll_interval=0.1),
+            ),
+        ),
+        Task(
+            "A chat with Cromicle, stopped midway",
+            CromicleChat(
+                messages=given.prompt,
+                limits=limits,
+                endpoints=rebase(CromicleEndpoints, f"{given.url}/cromicle"),
+            ),
+            most=3,
+        ),
+    ]
+    for task in every:
+        print(f"--- {task.title}", flush=True)
+        yield task
+    if not all(task.went_well for task in every):
+        sys.exit(1)

@@ -1,0 +1,190 @@
+"""The chunked transfer coding: what h11 accepts and refuses, and what it makes of it, byte for byte."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwire_io.chunked import LONGEST_HEADER, ChunkedReader
+from raw_server import chunk
+from scripted import bytewise, cuts, two_part_cuts
+
+
+class Read(NamedTuple):
+    """What came of a body: its bytes, whether it is whole, and whether it was refused on the way."""
+
+    body: bytes
+    is_whole: bool
+    is_refused: bool
+
+
+def read_by_h11(pieces: Iterable[bytes]) -> Read:
+    """By h11 alone."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 30)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert isinstance(connection.next_event(), h11.Response)
+    body = b""
+    for piece in pieces:
+        if piece:
+            connection.receive_data(piece)
+        while True:
+            try:
+                event = connection.next_event()
+            except h11.RemoteProtocolError:
+                return Read(body, False, True)
+            if isinstance(event, h11.EndOfMessage):
+                return Read(body, True, False)
+            if not isinstance(event, h11.Data):
+                break
+            body += event.data
+    return Read(body, False, False)
+
+
+def read_by_ours(pieces: Iterable[bytes]) -> Read:
+    """By ours up to the last chunk, and by h11 from there: as `Http11Connection` does it."""
+    reader = ChunkedReader()
+    body = b""
+    left = iter(pieces)
+    for piece in left:
+        data, rest = reader.feed(piece)
+        body += data
+        if reader.failure is not None:
+            return Read(body, False, True)
+        if rest is not None:
+            end = read_by_h11([rest, *left])
+            assert end.body == b""
+            return Read(body, end.is_whole, end.is_refused)
+    return Read(body, False, False)
+
+
+def assert_same(pieces: list[bytes]) -> None:
+    assert read_by_ours(pieces) == read_by_h11(pieces)
+
+
+# Sizes and extensions in every spelling, and what only looks like them.
+DIGITS = [b"A", b"0b1", b"1e1", b"0a", b"0" * 19 + b"A", b"0" * 20 + b"A", b"fffffffff", b"0" * 20, b"0" * 21, b""]
+NO_DIGITS = [b"0x5", b"0X5", b"0o7", b"+5", b"-5", b"5_0", b" 5", b"5g", b"\xb2", b"\xd9\xa3"]
+SIZES = st.integers(0, 300).map(lambda size: b"%x" % size) | st.sampled_from(DIGITS + NO_DIGITS)
+GOOD_EXTENSIONS = [b"", b" ", b"\t ", b";", b";a", b";a=b ", b";a\rb", b";\0", b";\xff"]
+EXTENSIONS = st.sampled_from([*GOOD_EXTENSIONS, b" ;a", b";a\nb", b"\r", b"\n", b"x"])
+LINE_ENDS = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\n\r\n", b""])
+PIECES = st.builds(
+    lambda size, extension, header_end, data, data_end: size + extension + header_end + data + data_end,
+    SIZES,
+    EXTENSIONS,
+    LINE_ENDS,
+    st.binary(max_size=40) | st.sampled_from([b"\r\n", b"0\r\n\r\n", b"5"]),
+    LINE_ENDS,
+)
+GOOD_ENDS = [b"0\r\n\r\n", b"00;a\r\nX-A: b\r\n\r\n", b"0\r\n\n"]
+ENDS = st.sampled_from([*GOOD_ENDS, b"0\r\nbad\r\n\r\n", b"0\r\n", b"0", b"", b"0\n\n"])
+CHANGES = st.sampled_from([b"", b"\r", b"\n", b"0", b"f", b";", b" ", b"\0", b"-", b"\r\n"])
+BODIES = st.builds(
+    lambda good, odd, end: b"".join(map(chunk, good)) + b"".join(odd) + end,
+    st.lists(st.binary(min_size=1, max_size=40), max_size=4),
+    st.lists(PIECES, max_size=2),
+    ENDS,
+)
+
+
+@given(BODIES, st.data())
+@settings(max_examples=max(600, settings().max_examples))
+def test_accepts_and_refuses_what_h11_does(body: bytes, draw: st.DataObject) -> None:
+    assert_same(draw.draw(cuts(body)))
+    assert_same([body])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=30), max_size=5), st.data())
+@settings(max_examples=max(400, settings().max_examples))
+def test_a_changed_byte_changes_the_same(data: list[bytes], draw: st.DataObject) -> None:
+    body = bytearray(b"".join(map(chunk, data)) + chunk(b""))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        place = draw.draw(st.integers(0, len(body) - 1))
+        body[place : place + 1] = draw.draw(CHANGES)
+    assert_same(draw.draw(cuts(bytes(body))))
+
+
+@pytest.mark.parametrize("header", [*NO_DIGITS, b"", b"5 ;a", b"0" * 20 + b"5", b"5\0"])
+def test_refuses_what_only_python_takes_for_a_number(header: bytes) -> None:
+    assert_same([header + b"\r\nabcde\r\n0\r\n\r\n"])
+    reader = ChunkedReader()
+    assert reader.feed(chunk(b"before") + header + b"\r\nabcde\r\n") == (b"before", None)
+    assert str(reader.failure) == "a chunk of the body has no proper header"
+
+
+@pytest.mark.parametrize("header", [b"5", b"05", b"0" * 19 + b"5", b"5;a", b"5 ", b"5;a\rb", b"5;\0", b"5;a \t"])
+def test_accepts_any_spelling_of_a_size(header: bytes) -> None:
+    body = header + b"\r\nabcde\r\n" + chunk(b"")
+    for pieces in ([body], bytewise(body), *two_part_cuts(body)):
+        assert read_by_ours(pieces) == read_by_h11(pieces) == Read(b"abcde", True, False)
+
+
+def test_gives_all_chunks_of_a_read_in_one_piece() -> None:
+    assert ChunkedReader().feed(chunk(b"one ") + chunk(b"two ") + b"5\r\nth") == (b"one two th", None)
+
+
+def test_gives_the_last_chunk_and_what_follows_to_be_read_elsewhere() -> None:
+    assert ChunkedReader().feed(chunk(b"one") + b"0;a\r\nX: y\r\n\r\n") == (b"one", b"0;a\r\nX: y\r\n\r\n")
+
+
+def test_refuses_a_footer_at_its_first_wrong_byte() -> None:
+    for end in (b"x", b"\n", b"\rx", b"\r\r"):
+        for pieces in ([b"3\r\nabc" + end], [b"3\r\nabc", end], bytewise(b"3\r\nabc" + end)):
+            assert read_by_ours(pieces).is_refused
+            assert_same(list(pieces))
+
+
+def test_a_header_may_be_so_long_and_no_longer_however_it_is_cut() -> None:
+    longest = b"3;" + b"x" * (LONGEST_HEADER - 4)
+    for header, is_refused in ((longest, False), (longest + b"x", True)):
+        body = header + b"\r\nabc\r\n" + chunk(b"")
+        for pieces in ([body], bytewise(body), [body[:-12], body[-12:]]):
+            assert read_by_ours(pieces).is_refused is is_refused
+
+
+def test_keeps_no_more_than_a_header() -> None:
+    reader = ChunkedReader()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for piece in bytewise(b"fffffff\r\n"):
+            reader.feed(piece)
+        data = bytes(1 << 20)
+        for _ in range(64):
+            reader.feed(data)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept - before - len(data) < 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("make", "cut"),
+    [
+        pytest.param(lambda size: chunk(b"x") * size, False, id="small chunks"),
+        pytest.param(lambda size: chunk(b"x" * size * 6), True, id="small pieces"),
+        pytest.param(lambda size: chunk(b"x") * size, True, id="small pieces of small chunks"),
+        pytest.param(lambda size: (b"1;" + b"a" * 500 + b"\r\nx\r\n") * (size // 80), True, id="long headers"),
+    ],
+)
+def test_takes_time_that_grows_with_the_body(make: Callable[[int], bytes], cut: bool) -> None:
+    def seconds(size: int) -> float:
+        body = make(size)
+        pieces = bytewise(body) if cut else [body]
+        began = time.process_time()
+        reader = ChunkedReader()
+        for piece in pieces:
+            reader.feed(piece)
+        return time.process_time() - began
+
+    small, large = min(seconds(4_000) for _ in range(3)), min(seconds(32_000) for _ in range(3))
+    assert large < 3 * 8 * small, (small, large)
