@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
@@ -180,6 +180,22 @@ def _command(main: str, words: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-W", "error", "-c", main, *words]
 
 
+def _repeat(interrupt: Callable[[], None], process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a process until it ends, as a person would.
+
+    Python looks for signals between two bytecodes: one that comes just before a system call blocks is seen when that
+    call is over, or when the next signal wakes it. That is rare, and no reason for a test to fail.
+    """
+    for _ in range(int(PATIENCE)):
+        interrupt()
+        try:
+            process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    raise AssertionError("the command cannot be interrupted")
+
+
 class Running:
     """A command on pipes."""
 
@@ -198,9 +214,9 @@ class Running:
         """Wait until `text` is on stderr; returns all that is."""
         return self._read_until(self._stderr, text)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal: SIGINT is what Ctrl-C does."""
-        self._process.send_signal(number)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Send a signal, and wait until it has ended the command: SIGINT is what Ctrl-C does."""
+        _repeat(lambda: self._process.send_signal(number), self._process)
 
     def finish(self, typed: bytes = b"") -> Result:
         """Wait for its end."""
@@ -241,6 +257,10 @@ class Terminal:
     def visible(self) -> str:
         """The same without colours and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.screen)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and wait until the command has ended."""
+        _repeat(lambda: self.type(CTRL_C), self._process)
 
     def type(self, keys: str) -> None:
         """Type on the keyboard."""

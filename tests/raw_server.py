@@ -60,6 +60,13 @@ class Connection:
         body, self._pending = self._pending[:wanted], self._pending[wanted:]
         return head, body
 
+    def read(self, size: int) -> bytes:
+        """The next bytes, of what is no HTTP."""
+        while len(self._pending) < size:
+            self._receive()
+        data, self._pending = self._pending[:size], self._pending[size:]
+        return data
+
     def send(self, data: bytes) -> None:
         """Send all of it."""
         self._peer.sendall(data)
@@ -87,6 +94,13 @@ class Connection:
     def secure(self, tls: ssl.SSLContext) -> None:
         """Speak TLS from here on, as the server behind a tunnel does."""
         self._peer = tls.wrap_socket(self._peer, server_side=True)
+
+    def send_at_once(self, *pieces: bytes) -> None:
+        """Send the pieces so that they arrive together, each a record of its own where TLS is spoken."""
+        self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        for piece in pieces:
+            self._peer.sendall(piece)
+        self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
     def limit(self, seconds: float) -> None:
         """Raise `TimeoutError` where sending or receiving takes longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import stat
@@ -350,7 +351,7 @@ def test_the_timeout_is_for_all_of_it(inside: Inside) -> None:
     with RawServer(drip) as server:
         result = inside.run("chat", "--base-url", server.url, "--timeout", "0.4", "hi")
     assert result.code == 1
-    assert set(result.out) == {".", "\n"}
+    assert result.out.strip(".\n") == ""
     assert result.err == "modelwire: not finished within 0.4 seconds; allow more time, or try again later\n"
     assert everything_in(inside.home.path) == []
 
@@ -538,11 +539,21 @@ def test_a_conversation_goes_on_in_another_process(home: Home) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
 
 
+def free_port() -> int:
+    """A port that is free, and none that the system gives away by itself in the meantime."""
+    for port in range(20_000 + os.getpid() % 5_000, 32_000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_emulate_says_where_it_is_and_ends_when_told(home: Home, number: signal.Signals) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with home.started("emulate", "--port", str(port)) as server:
         ready = msgspec.json.decode(server.wait_for("\n"))
         assert ready["url"] == f"http://127.0.0.1:{port}"
@@ -551,7 +562,7 @@ def test_emulate_says_where_it_is_and_ends_when_told(home: Home, number: signal.
         with socket.create_connection(("127.0.0.1", port)) as idle:
             idle.sendall(b"POST /cromicle/chat HTTP/1.1\r\n")
             taken = home.run("emulate", "--port", str(port))
-            server.signal(number)
+            server.stop(number)
             result = server.finish()
     assert (taken.code, taken.out) == (2, "")
     assert taken.err == f"modelwire: port {port} is in use: choose another with --port\n"
@@ -568,7 +579,7 @@ def test_an_interrupted_chat_stops_at_once_and_keeps_nothing(home: Home) -> None
 
     with RawServer(begin) as server, home.started("chat", "--base-url", server.url, "a story") as command:
         command.wait_for("Once upon")
-        command.signal(signal.SIGINT)
+        command.stop()
         result = command.finish()
         assert server.connections[0].saw_end.wait(5)
     assert (result.code, result.out) == (130, "Once upon\n")
@@ -581,7 +592,7 @@ def test_an_interrupted_job_leaves_no_picture(home: Home) -> None:
         to_the_emulator = {"ARTA_BASE_URL": server.providers["arta"], "ARTA_API_KEY": "K"}
         command = stack.enter_context(home.started("image", "-O", "out", "a cat", extra=to_the_emulator))
         command.wait_for_note("Generating\n")
-        command.signal(signal.SIGINT)
+        command.stop()
         result = command.finish()
     assert (result.code, result.out) == (130, "")
     assert "interrupted" in result.notes

@@ -55,7 +55,7 @@ def interrupt(home: Home, server: EmulatorServer, number: signal.Signals) -> Kep
     words = ("image", "-n", "2", "-o", "poll_interval", "0.2", "a cat")
     with home.started(*words, extra=variables(server)) as command:
         command.wait_for_note("Generating\n")
-        command.signal(number)
+        command.stop(number)
         assert command.finish().out == ""
     (kept,) = jobs(home).list()
     return kept
@@ -84,7 +84,7 @@ def test_an_interrupted_job_is_gone_on_with_and_paid_once(
 def test_an_interrupted_command_says_how_to_go_on(home: Home, slow: EmulatorServer) -> None:
     with home.started("image", "a cat", extra=variables(slow)) as command:
         command.wait_for_note("Generating\n")
-        command.signal(signal.SIGINT)
+        command.stop()
         result = command.finish()
     (kept,) = jobs(home).list()
     assert result.code == 130

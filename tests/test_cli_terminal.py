@@ -113,10 +113,10 @@ def test_ctrl_c_ends_an_answer(home: Home) -> None:
 
     with RawServer(begin) as server, home.terminal("chat", "--base-url", server.url, "a story") as terminal:
         terminal.wait_for("Once upon")
-        terminal.type(CTRL_C)
+        terminal.interrupt()
         result = terminal.finish()
     assert result.code == 130
-    assert result.err.split() == ["Once", "upon^C", "interrupted"]
+    assert result.err.replace("^C", "").split() == ["Once", "upon", "interrupted"]
 
 
 def test_a_token_is_asked_for_and_not_shown(home: Home) -> None:
@@ -188,7 +188,7 @@ def test_ctrl_c_ends_a_job_and_leaves_the_terminal_as_it_was(home: Home) -> None
         home.terminal("image", "a cat", extra=at_emulator(server)) as terminal,
     ):
         terminal.wait_for("Generating")
-        terminal.type(CTRL_C)
+        terminal.interrupt()
         result = terminal.finish()
     assert result.code == 130
     assert "interrupted" in result.err

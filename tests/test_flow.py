@@ -657,6 +657,19 @@ def test_failures_that_may_pass_are_tried_again(kind: Any) -> None:
     assert session.text == "Hello"
 
 
+def test_a_reply_that_says_no_has_said_no_though_it_was_cut_off() -> None:
+    session = begin(Asking())
+    session.deliver(ResponseStarted(1, 429, (("retry-after", "60"),)))
+    items = session.deliver(RequestFailed(1, "network", "cut off"))
+    assert isinstance(items[-1], Sleep)
+    assert items[-1].until >= session.now + 60
+    refused = begin(Asking())
+    refused.deliver(ResponseStarted(1, 400, ()))
+    refused.deliver(RequestFailed(1, "network", "cut off"))
+    assert (refused.failure.kind, refused.failure.status) == ("status", 400)
+    assert len(refused.requests) == 1
+
+
 def test_an_answer_cut_off_before_its_first_character_is_tried_again() -> None:
     assert play(Telling(), say(b"\xe2\x82"), say("Hello")).text == "Hello"
 
@@ -857,7 +870,35 @@ def test_silence_after_such_a_request_is_in_doubt() -> None:
     assert session.failure.kind == "in_doubt"
 
 
-@pytest.mark.parametrize("status", [400, 404, 408, 425, 429, 302])
+def test_a_connect_failure_after_an_answer_began_is_not_believed() -> None:
+    session = play(Paying(), say(""))
+    session.deliver(ResponseStarted(2, 200, ()))
+    session.deliver(RequestFailed(2, "connect", "so they say"))
+    assert session.failure.kind == "in_doubt"
+    assert len(session.requests) == 2
+
+
+def test_a_doubt_from_before_stays_until_the_job_is_accepted() -> None:
+    session = play(Paying(), say(""))
+    resent = Session(Paying.restore(session.flow.snapshot(), resend=True))
+    resent.start()
+    resent.play(*[Broken(kind="connect")] * 3)
+    assert resent.failure.kind == "in_doubt"
+    with pytest.raises(InDoubt):
+        Paying.restore(resent.flow.snapshot())
+    again = play(Paying.restore(session.flow.snapshot(), resend=True), say("7"))
+    assert again.all(JobAccepted) == [JobAccepted("7")]
+    assert Paying.restore(again.flow.snapshot())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_redirect_after_such_a_request_is_in_doubt(status: int) -> None:
+    # "Done; look there" is a common meaning of one.
+    session = play(Paying(), say(""), say("", status))
+    assert (session.failure.kind, session.failure.status) == ("in_doubt", status)
+
+
+@pytest.mark.parametrize("status", [400, 404, 408, 425, 429])
 def test_a_refusal_of_such_a_request_is_definite(status: int) -> None:
     session = play(Paying(), say(""), say("", status))
     assert session.failure.kind in ("status", "rate_limited")
@@ -897,6 +938,7 @@ def test_the_limits_are_fields_with_documented_defaults() -> None:
         "retry_after": 120.0,
         "tries": 3,
         "body": 16 * MIB,
+        "stream": 1024 * MIB,
         "line": 1 * MIB,
         "event": 1 * MIB,
         "error_body": 64 * KIB,
@@ -1012,7 +1054,7 @@ def test_a_snapshot_is_one_line_of_json() -> None:
         "request_id": 1,
         "text_delivered": False,
         "in_doubt": False,
-        "job_accepted": False,
+        "job_id": "",
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.redaction import explain, printable, redact
+from modelwire.redaction import PLACEHOLDER, explain, printable, redact
 
 AROUND = st.text("<>|~", max_size=5)
 ENCODERS: dict[str, Callable[[str], str]] = {
@@ -132,7 +132,7 @@ def test_json_that_says_it_otherwise_is_shown_as_it_is(body: str) -> None:
 
 
 def test_json_that_cannot_be_read_is_shown_as_it_is() -> None:
-    assert explain(JSON, b'{"message": "\xff"}') == '{"message": "\ufffd"}'
+    assert explain(JSON, b'{"message": "\xff"}') == "\ufffd"
     assert explain(JSON, b'{"error": ' + b"[" * 100_000).startswith('{"error": [')
 
 
@@ -156,3 +156,18 @@ def test_text_is_shown_as_it_is() -> None:
 @given(st.binary(max_size=80), st.sampled_from([JSON, (), (("content-type", "text/html"),)]))
 def test_any_body_can_be_explained(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
     assert isinstance(explain(headers, body), str)
+
+
+def test_a_long_secret_goes_with_all_of_it_and_takes_no_long_search() -> None:
+    secret = "+" * 100_000 + "b"
+    assert redact(f"token {secret} refused", [secret]) == f"token {PLACEHOLDER} refused"
+    # Not a time: with a search in the length of the secret, this would not end before the tests are given up.
+    assert PLACEHOLDER in redact("+" * 65536, [secret])
+
+
+def test_a_secret_is_found_before_anything_is_cut_or_folded() -> None:
+    secret = "SUPERSECRETTOKEN0123456789abcdef"
+    page = f"<title>{' ' * 480}{secret}</title>"
+    assert "SUPER" not in explain((("content-type", "text/html"),), page.encode(), [secret])
+    body = b" " * (65536 - 10) + secret.encode()[:10]
+    assert "SUPER" not in printable(explain((), body, [secret]))

@@ -338,6 +338,7 @@ class TransportContract:
             assert (await carry(transport, get(server.url))).body == b"ok"
             assert (await carry(transport, get(server.url, repeatable=False))).body == b"ok"
             assert len(server.connections) == 2
+            assert server.connections[0].received == server.connections[1].received
 
     @pytest.mark.parametrize(
         "answer",

@@ -1,4 +1,4 @@
-"""A flow on asyncio by callbacks alone: a Protocol and `call_later`, without `async` and `await`."""
+"""A flow on asyncio by callbacks alone: a Protocol and `call_later`, no `async`, no `await`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import closing
 
 from common import Task, now, tasks
-
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange
@@ -51,8 +50,8 @@ class Link(asyncio.Protocol):
         if not dial.cancelled() and (error := dial.exception()):
             self.connection_lost(error)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.abort = transport.abort
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.abort = transport.abort  # type: ignore[assignment]  # either takes no argument
         transport.write(self.http.begin())
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the examples share, and what is not about loops: a clock, trust, flows, and a user who watches them."""
+"""What the examples share, none of it about loops: a clock, TLS, flows, and a user who watches."""
 
 from __future__ import annotations
 
@@ -73,14 +73,17 @@ class Task:
 
 
 def tasks() -> Iterator[Task]:
-    """A chat, an image job, and a chat that is stopped midway; exits with status 1 after them if one went wrong."""
+    """A chat, an image job, and a chat stopped midway; exits with status 1 if one went wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("url", help="where `modelwire emulate` serves")
     parser.add_argument("--prompt", default="Hello")
     parser.add_argument("--timeout", type=float, help="seconds for each flow", metavar="S")
+    parser.add_argument(
+        "--silence", type=float, default=60.0, help="seconds without a byte", metavar="S"
+    )
     parser.add_argument("--tries", type=int, default=3, help="sendings of one request", metavar="N")
     given = parser.parse_args()
-    limits = Limits(total=given.timeout, tries=given.tries)
+    limits = Limits(total=given.timeout, silence=given.silence, tries=given.tries)
     every = [
         Task(
             "A chat with Hailuo",

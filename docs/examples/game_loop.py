@@ -14,7 +14,6 @@ from collections.abc import Generator, Iterator
 from ssl import SSLWantReadError, SSLWantWriteError
 
 from common import TLS, Task, now, tasks
-
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange
@@ -53,10 +52,8 @@ def carry(http: Http11Exchange) -> Generator[list[Event]]:
                 if not http.is_begun:
                     if (code := stream.connect_ex(http.address)) not in (0, errno.EISCONN):
                         raise OSError(code, os.strerror(code))
-                    if http.tls:
-                        stream = TLS.wrap_socket(
-                            stream, do_handshake_on_connect=False, server_hostname=http.host
-                        )
+                    if http.tls:  # not as the server, and without waiting for a handshake
+                        stream = TLS.wrap_socket(stream, False, False, server_hostname=http.host)
                     http.begin()
                 data = data and data[stream.send(data) :]
                 yield http.receive(stream.recv(65536))

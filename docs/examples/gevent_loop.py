@@ -1,21 +1,22 @@
-"""A flow on gevent: blocking sockets in a greenlet, a queue of what happens, and no `async` anywhere."""
+"""A flow on gevent: a greenlet blocks in a socket, and a queue brings what happens."""
 
 from __future__ import annotations
 
 import os
 from queue import Empty
 
-import gevent
-from common import Task, left, now, tasks
+import gevent  # type: ignore[import-untyped]  # its types are a package of their own
 from gevent import socket, ssl
-from gevent.queue import Queue
+from gevent.queue import Queue  # type: ignore[import-untyped]
 
+from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange
 
-TLS = ssl.create_default_context()
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # gevent's; `create_default_context` is not
+TLS.load_default_certs()
 
 
 def run(task: Task) -> Failure | None:

@@ -9,10 +9,10 @@ import os
 from collections.abc import Callable
 from math import ceil
 
-from common import Task, left, now, tasks
 from PySide6.QtCore import QCoreApplication, QTimer
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket
 
+from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange
@@ -36,6 +36,7 @@ def run(task: Task) -> None:
                     timer.start(ceil(left(until) * 1000))
                 case AbortRequest():
                     link.abort()
+                    link.deleteLater()
                 case Finished(failure):
                     timer.stop()
                     task.done(failure)
@@ -59,7 +60,7 @@ def carry(http: Http11Exchange, pump: Callable[..., None]) -> QSslSocket:
     def fail(error: QAbstractSocket.SocketError) -> None:
         tell(http.end(None if error == CLOSED else OSError(link.errorString())))
 
-    link.connected.connect(lambda: link.write(http.begin()))
+    (link.encrypted if http.tls else link.connected).connect(lambda: link.write(http.begin()))
     link.readyRead.connect(silence.start)
     link.readyRead.connect(lambda: tell(http.receive(link.readAll().data())))
     link.errorOccurred.connect(fail)

@@ -1,6 +1,7 @@
 """A flow in a loop written by hand: `selectors`, and a socket that never blocks.
 
-`connect_ex` looks names up, and waits for that: a loop with more to do looks them up beforehand.
+Two things are left out, to keep the loop in sight. `connect_ex` waits for the lookup of a name: do
+that beforehand. There is no TLS: `game_loop.py` shows what it takes.
 """
 
 from __future__ import annotations
@@ -10,13 +11,9 @@ import os
 import socket
 from collections import deque
 from collections.abc import Generator
-from selectors import EVENT_READ as READ
-from selectors import EVENT_WRITE as WRITE
-from selectors import BaseSelector, DefaultSelector
-from ssl import SSLWantReadError, SSLWantWriteError
+from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, DefaultSelector
 
-from common import TLS, Task, left, now, tasks
-
+from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange
@@ -46,29 +43,23 @@ def run(task: Task) -> None:
 
 
 def carry(http: Http11Exchange, selector: BaseSelector) -> Generator[list[Event]]:
-    """Send one request, and tell what comes of it; nothing comes before the selector says so."""
+    """Send one request, and tell what comes of it: as much as there is, then nothing for now."""
     stream, data, heard = socket.socket(), http.outgoing, now()
     stream.setblocking(False)
-    selector.register(stream, WRITE)
+    selector.register(stream, EVENT_WRITE)
     try:
         while not http.is_over:
             try:
                 if not http.is_begun:
-                    if (code := stream.connect_ex(http.address)) not in (0, errno.EISCONN):
+                    code = errno.EPROTONOSUPPORT if http.tls else stream.connect_ex(http.address)
+                    if code not in (0, errno.EISCONN):
                         raise OSError(code, os.strerror(code))
-                    stream = (
-                        TLS.wrap_socket(stream, False, False, True, http.host)
-                        if http.tls
-                        else stream
-                    )
                     http.begin()
                 data = data and data[stream.send(data) :]
                 yield http.receive(stream.recv(65536))
                 heard = now()
-            except (BlockingIOError, SSLWantReadError, SSLWantWriteError) as wait:
-                selector.modify(
-                    stream, READ if type(wait) is SSLWantReadError or not data else WRITE
-                )
+            except BlockingIOError:
+                selector.modify(stream, EVENT_WRITE if data else EVENT_READ)
                 yield http.end(TimeoutError()) if now() > heard + http.timeout else []
     except OSError as error:
         yield http.end(error)

@@ -1,4 +1,7 @@
-"""A flow among threads: a worker blocks in a socket, and a queue brings what happens to the flow's own thread."""
+"""A flow among threads: a worker blocks in a socket, and a queue brings what happens.
+
+The flow stays in one thread. A worker that is to stop is woken by shutting its socket down.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from queue import Empty, Queue
 from threading import Thread
 
 from common import TLS, Task, left, now, tasks
-
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import Cancel, Event, Start, Woken

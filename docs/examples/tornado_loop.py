@@ -11,12 +11,12 @@ from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
-from common import TLS, Task, left, now, tasks
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.queues import Queue
 from tornado.tcpclient import TCPClient
 
+from common import TLS, Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange

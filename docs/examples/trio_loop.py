@@ -1,4 +1,4 @@
-"""A flow on trio: what happens goes into a channel, and the wait for it ends at the flow's deadline."""
+"""A flow on trio: a task carries each request, and a channel brings what happens."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 import os
 
 import trio
-from common import Task, left, now, tasks
 
+from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import Cancel, Event, Start, Woken
@@ -57,7 +57,7 @@ async def carry(http: Http11Exchange, inbox: Inbox, scope: trio.CancelScope) -> 
         if silence.cancelled_caught:
             raise TimeoutError
     except (OSError, trio.BrokenResourceError) as error:
-        for event in http.end(error):
+        for event in http.end(error.__cause__ or error):
             inbox.send_nowait(event)
 
 

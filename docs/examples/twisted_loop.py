@@ -1,11 +1,16 @@
-"""A flow on Twisted: a Protocol carries each request, and a DeferredQueue brings what happens."""
+"""A flow on Twisted: a Protocol carries each request, and a DeferredQueue brings what happens.
+
+Twisted's own HTTP client adds a header to each request, which a flow does not allow.
+"""
+
+# Twisted is typed in part: its transports and endpoints are interfaces of zope's.
+# mypy: disable-error-code="no-untyped-call, union-attr, call-arg, arg-type, override"
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-from common import Task, left, now, tasks
 from twisted.internet import reactor
 from twisted.internet.defer import DeferredQueue
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
@@ -16,6 +21,7 @@ from twisted.internet.task import react
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
 from modelwire_io.http11_exchange import Http11Exchange

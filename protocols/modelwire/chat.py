@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from .flow import Flow
 from .messages import Message, Messages, as_messages, format_prompt
@@ -31,7 +31,7 @@ class ChatFlow(Flow):
     @property
     def history(self) -> tuple[Message, ...]:
         """The messages, as such."""
-        return as_messages(self.messages)
+        return cast("tuple[Message, ...]", self.messages)
 
     @property
     def prompt(self) -> str:

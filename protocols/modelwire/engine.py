@@ -80,6 +80,8 @@ class Engine:
         self._committed = False  # a piece of the exchange's content was delivered
         self._restart_due = False
         self._in_doubt = False
+        self._doubt_before = False  # another process sent what must not be repeated, and nobody knows what became of it
+        self._phase_has_text = False
         self._job_id = ""  # what the provider calls the job that it has taken
         self._secrets: dict[str, None] = {}  # a set that keeps its order
         self._draws = self._secret_draws = Entropy(b"")
@@ -110,6 +112,8 @@ class Engine:
                     self._receive(exchange, event.data)
             elif not self._over:
                 self._take(event)
+        except LocalProtocolError:
+            raise
         except BaseException:
             self._die()
             raise
@@ -139,7 +143,7 @@ class Engine:
                 phase=self._phase,
                 fields=msgspec.Raw(self._fields or encode_fields(self)),
                 request_id=self._request_id,
-                text_delivered=bool(self._text) or self._restart_due,
+                text_delivered=self._phase_has_text or self._restart_due,
                 in_doubt=self._in_doubt,
                 job_id=self._job_id,
             )
@@ -191,16 +195,24 @@ class Engine:
         self._run()
 
     def _receive_failure(self, exchange: Exchange, event: RequestFailed) -> None:
-        if event.kind == "connect":
-            self._in_doubt = exchange.was_in_doubt
+        if exchange.status and not exchange.is_success:
+            # A reply that says no was cut off: it has said no all the same.
+            self._settle(exchange, self._refusal(exchange))
+            return
+        kind = event.kind
+        if kind == "connect":
+            # Whoever has had an answer has had a connection.
+            kind = "network" if exchange.status else kind
+            self._in_doubt = self._in_doubt if exchange.status else exchange.was_in_doubt
         detail = printable(redact(event.detail, self._secrets)) or "no reason given"
         target = without_query(exchange.request.url)
-        self._settle(exchange, EXCEPTIONS[event.kind](f"{_FAILURE_TEXTS[event.kind]} {target}: {detail}"))
+        self._settle(exchange, EXCEPTIONS[kind](f"{_FAILURE_TEXTS[kind]} {target}: {detail}"))
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase.__name__
         self._fields = encode_fields(self)
-        self._in_doubt = False
+        self._in_doubt = self._doubt_before
+        self._phase_has_text = False
         self._steps = phase()
 
     def _run(self) -> None:
@@ -286,7 +298,7 @@ class Engine:
         if not exchange.is_success:
             exchange.sink = None
             exchange.limit = self.limits.error_body
-            if event.status < 500:
+            if 400 <= event.status < 500:
                 self._in_doubt = exchange.was_in_doubt
         self._expire(exchange)
 
@@ -298,7 +310,7 @@ class Engine:
             data = data[: len(data) - excess] if excess < len(data) else b""
         sink = exchange.sink
         if sink is None:
-            exchange.body.append(data)
+            exchange.body += data
             if excess > 0:
                 self._overflow(exchange)
             elif self._now >= self._deadline:
@@ -346,7 +358,7 @@ class Engine:
         status = exchange.status
         if status in exchange.allow:
             return None
-        said = self.excerpt(Reply(status, exchange.headers, b"".join(exchange.body)))
+        said = self.excerpt(Reply(status, exchange.headers, bytes(exchange.body)))
         message = f"{without_query(exchange.request.url)} answered with status {status}" + (f": {said}" if said else "")
         if status < 400:
             return StatusError(f"{message} (redirects are not followed)", status=status)
@@ -391,7 +403,7 @@ class Engine:
                 phase=self._phase or "",
                 status=error.status,
                 retry_after=error.retry_after,
-                text=redact("".join(self._text), self._secrets),
+                text="".join(self._text),
                 snapshot=self.snapshot() if self._job_id and kind != "job_failed" else None,
             )
         )
@@ -407,4 +419,5 @@ class Engine:
 
     def excerpt(self, reply: Reply) -> str:
         """What an error reply says, fit to be shown to a person."""
-        return printable(redact(explain(reply.headers, reply.body), self._secrets))
+        # Twice: what was escaped in JSON is plain only after it was read.
+        return printable(redact(explain(reply.headers, reply.body, self._secrets), self._secrets))

@@ -33,7 +33,7 @@ class Exchange:
         self.limit = limit  # bytes of body
         self.status = 0  # 0 until the head came
         self.headers: Headers = ()
-        self.body: list[bytes] = []  # what no sink took
+        self.body = bytearray()  # what no sink took
         self.size = 0
         self.error: FlowFailed | None = None
         self.was_in_doubt = False  # something before it in its phase may have been carried out

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, KeysView, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from .entropy import as_choice, as_fraction, as_uuid
 from .errors import InDoubt, ModelwireError, SnapshotError
 from .exchange import Exchange, Nap, RequestBuilder, Sink, Wait
 from .http import Reply
+from .json import as_struct
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import JobAccepted, Output, TextDelta, TextReplaced
 from .redaction import printable
@@ -47,14 +48,18 @@ _CO_GENERATOR = 0x20
 class Flow(Engine):
     """One piece of work with one provider, from `Start` to `Finished`, without any I/O.
 
-    `limits` bounds what it puts up with; `credentials` are what earlier flows told in `CredentialsChanged`.
+    `limits` bounds what it puts up with; `credentials` are what earlier flows told in `CredentialsChanged`, as they
+    told it or as the provider's own Struct.
     """
 
     limits: Limits = field(default=DEFAULT_LIMITS, metadata=NOT_KEPT)
     credentials: Any = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials_type: ClassVar[type[msgspec.Struct] | None] = None
 
     def __post_init__(self) -> None:
         self._reset()
+        if self.credentials is not None and self.credentials_type is not None:
+            self.credentials = as_struct(self.credentials, self.credentials_type, "credentials")
         self._conceal_all(self.credentials)
 
     @classmethod
@@ -91,7 +96,7 @@ class Flow(Engine):
         flow = cls._of_fields(bytes(snapshot.fields), credentials, limits)
         flow._phase = snapshot.phase
         flow._request_id = snapshot.request_id
-        flow._in_doubt = snapshot.in_doubt
+        flow._in_doubt = flow._doubt_before = snapshot.in_doubt
         flow._restart_due = snapshot.text_delivered
         flow._job_id = snapshot.job_id
         return flow
@@ -127,18 +132,23 @@ class Flow(Engine):
         being whole; failures that may pass are tried again first.
         """
         exchange = yield from self._try(build, None, allow)
-        return Reply(exchange.status, exchange.headers, b"".join(exchange.body))
+        return Reply(exchange.status, exchange.headers, bytes(exchange.body))
 
     def stream(
-        self, build: RequestBuilder, open_sink: Callable[[], Sink], *, allow: Collection[int] = ()
+        self,
+        build: RequestBuilder,
+        open_sink: Callable[[], Sink],
+        *,
+        allow: Collection[int] = (),
+        limit: int | None = None,
     ) -> Generator[Wait, None, Reply]:
         """Wait for a response whose body goes, as it comes, to a sink; each try gets a request and a sink of its own.
 
         After the first piece of content nothing is tried again. The reply holds a body only if its status is one of
-        `allow`, which no sink gets to see.
+        `allow`, which no sink gets to see. `limit` is bytes of body; by default `limits.body`.
         """
-        exchange = yield from self._try(build, open_sink, allow)
-        return Reply(exchange.status, exchange.headers, b"".join(exchange.body))
+        exchange = yield from self._try(build, open_sink, allow, limit)
+        return Reply(exchange.status, exchange.headers, bytes(exchange.body))
 
     def sleep(self, seconds: float) -> Generator[Wait, None, None]:
         """Wait for a time."""
@@ -149,11 +159,12 @@ class Flow(Engine):
         kind = type(output)
         if kind is TextDelta:
             self._text.append(output.text)  # type: ignore[union-attr]
-            self._committed = True
+            self._committed = self._phase_has_text = True
         elif kind is TextReplaced:
             self._text = [output.text]  # type: ignore[union-attr]
-            self._committed = True
+            self._committed = self._phase_has_text = True
         elif kind is JobAccepted:
+            self._in_doubt = self._doubt_before = False
             self._job_id = output.job_id  # type: ignore[union-attr]
         self._batch.append(output)
 
@@ -195,13 +206,17 @@ class Flow(Engine):
         return self.conceal("".join(alphabet[byte % len(alphabet)] for byte in data[:length]))
 
     def _try(
-        self, build: RequestBuilder, open_sink: Callable[[], Sink] | None, allow: Collection[int]
+        self,
+        build: RequestBuilder,
+        open_sink: Callable[[], Sink] | None,
+        allow: Collection[int],
+        limit: int | None = None,
     ) -> Generator[Wait, None, Exchange]:
         """Send until there is a response to be had, or no further try is allowed."""
         tries = 0
         while True:
             sink = None if open_sink is None else open_sink()
-            exchange = Exchange(build(), sink, allow, self.limits.body)
+            exchange = Exchange(build(), sink, allow, limit or self.limits.body)
             yield exchange
             tries += 1
             error = exchange.error
@@ -245,4 +260,4 @@ class Flow(Engine):
         if name.startswith("_") or name in ("fetch", "stream", "sleep"):
             return False
         code = getattr(getattr(cls, name, None), "__code__", None)
-        return code is not None and bool(code.co_flags & _CO_GENERATOR)
+        return code is not None and bool(code.co_flags & _CO_GENERATOR) and code.co_argcount == 1

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .errors import RemoteProtocolError
+from .errors import InvalidInput, RemoteProtocolError
 
 # Any JSON value. The one place where `Any` is at home.
 JsonValue = Any
@@ -49,3 +49,16 @@ def describe(data: bytes | str) -> str:
     if start.startswith(b"<"):
         return "XML or HTML"
     return f"{len(data)} {'characters' if isinstance(data, str) else 'bytes'} that do not parse"
+
+
+def as_struct(given: object, shape: type[T], what: str) -> T:
+    """A value that a caller gave, as a Struct or as a mapping, numbers also as text.
+
+    Raises `InvalidInput`, naming it by `what`, with the path of a field that is wrong and without any of its data.
+    """
+    if isinstance(given, shape):
+        return given
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the {what} do not fit: {error}") from None

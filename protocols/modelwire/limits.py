@@ -15,8 +15,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     job), `idle` without a piece of content (keep-alive comments are not content), `silence` without a single byte,
     `retry_after` for the longest pause that a server may ask for and get.
 
-    Bytes: `body` of one response, `line` and `event` of an event stream, `error_body` of a response that says no,
-    `head` for the names and values of a response's headers. `headers` is their number.
+    Bytes: `body` of one response, `stream` of an event stream that sends the whole answer again with each event (a
+    long answer is many times its length there, and none of it is kept), `line` and `event` of an event stream,
+    `error_body` of a response that says no, `head` for the names and values of a response's headers. `headers` is
+    their number.
 
     `tries` counts every sending of one request, the first included.
     """
@@ -27,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float = 120.0
     tries: int = 3
     body: int = 16 * MIB
+    stream: int = 1024 * MIB
     line: int = MIB
     event: int = MIB
     error_body: int = 64 * KIB

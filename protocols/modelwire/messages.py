@@ -42,6 +42,8 @@ def as_messages(messages: Messages) -> tuple[Message, ...]:
     """
     if isinstance(messages, str):
         history: tuple[Message, ...] = (Message("user", messages),)
+    elif not isinstance(messages, Sequence):
+        raise InvalidInput("messages are a prompt, or a list of messages, each with a role and a content")
     else:
         history = tuple(_as_message(item) for item in messages)
     if not any(message.text.strip() for message in history):

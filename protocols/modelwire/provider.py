@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -96,6 +97,8 @@ def rebase(endpoints: type[StructT], base_url: str) -> StructT:
     if "?" in base or "#" in base:
         raise InvalidInput("a base URL has no query and no fragment")
     origin(base)
+    if "@" in urlsplit(base).netloc:
+        raise InvalidInput("a base URL has no user name and no password")
     Request(method="GET", url=base)
     defaults = msgspec.structs.asdict(endpoints())
     return endpoints(**{name: base for name, value in defaults.items() if value.startswith(("http:", "https:"))})

@@ -13,14 +13,25 @@ PLACEHOLDER = "[secret]"
 
 # C0, DEL, C1, the Unicode line ends and the bidirectional overrides: what could move a terminal's cursor or reorder
 # a line of a log.
+# So many characters of a secret tell it from every other text.
+_TELLING = 64
+# So many characters of an error response are looked at for what it says. What was cut off the end of a long one may
+# have been the rest of a secret, which was not found for that reason: it must be far from what is shown.
+_EXPLAINED = 16 * 1024
+
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+|[\ud800-\udfff]")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced, also where it was percent-encoded or escaped as JSON."""
+    """`text` with every secret replaced, also where it was percent-encoded or escaped as JSON.
+
+    A long secret is known by its beginning, and goes up to the next blank or quote: whoever chooses both a token and
+    a text could otherwise make the search for the one in the other as slow as they like.
+    """
     # The longest first: a secret may contain another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = re.sub(spellings(secret), PLACEHOLDER, text)
+        rest = r"[^\s\"'<>]*" if len(secret) > _TELLING else ""
+        text = re.sub(f"(?:{spellings(secret[:_TELLING])}){rest}", PLACEHOLDER, text)
     return text
 
 
@@ -70,13 +81,16 @@ class _ErrorReply(msgspec.Struct):
     error_description: str = ""
 
 
-def explain(headers: Headers, body: bytes) -> str:
-    """What an error response says, as far as that can be told: the message of a JSON error, the title of a page."""
-    text = body.decode("utf-8", "replace")
+def explain(headers: Headers, body: bytes, secrets: Iterable[str] = ()) -> str:
+    """What an error response says, as far as that can be told: the message of a JSON error, the title of a page.
+
+    It is without secrets, and not yet fit to be printed.
+    """
+    text = redact(body.decode("utf-8", "replace"), secrets)[:_EXPLAINED]
     if media_type(headers).endswith("json") or text.lstrip().startswith("{"):
         try:
-            reply = msgspec.json.decode(body, type=_ErrorReply)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            reply = msgspec.json.decode(text, type=_ErrorReply)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             return text
         error = reply.error.message if isinstance(reply.error, _ErrorDetail) else reply.error
         return reply.error_description or error or reply.message or reply.detail or text

@@ -15,7 +15,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `version` is that of the flow's fields. `phase` is None where the flow had finished. `request_id` is the last
     that was given out. `text_delivered`: the user has seen text that the phase will send again. `in_doubt`: a
-    request that must not be repeated was on the wire. `job_id`: what the provider calls a job that it has taken, which goes on by itself.
+    request that must not be repeated was on the wire. `job_id`: what the provider calls a job that it has taken, and
+    that goes on by itself.
     """
 
     flow: str

@@ -397,12 +397,21 @@ def test_a_job_that_is_refused_is_definite(refusal: int) -> None:
     assert "too many dragons" in session.failure.message
 
 
-@pytest.mark.parametrize("body", [{}, {"record_id": None}, {"record_id": ""}, {"detail": "NSFW"}])
+@pytest.mark.parametrize("body", [{"detail": "NSFW"}, {"error": {"message": "NSFW"}}, {"message": "NSFW"}])
 def test_a_job_that_was_not_taken(body: dict[str, Any]) -> None:
     session = play(arta(), say_json(body))
     assert session.failure.kind == "job_failed"
-    assert session.failure.message.startswith("the service took no job: ")
-    assert body.get("detail") is None or "NSFW" in session.failure.message
+    assert session.failure.message == "the service took no job: NSFW"
+    assert session.outputs == []
+    # That was a plain no: there is nothing to be in doubt about.
+    assert json.loads(session.flow.snapshot())["in_doubt"] is False
+
+
+@pytest.mark.parametrize("body", [{}, {"record_id": None}, {"record_id": ""}, {"job": "1"}])
+def test_an_answer_that_names_no_job_is_in_doubt(body: dict[str, Any]) -> None:
+    session = play(arta(), say_json(body))
+    assert session.failure.kind == "in_doubt"
+    assert "gave no id of a job" in session.failure.message
     assert session.outputs == []
 
 
@@ -429,7 +438,7 @@ def test_a_job_that_was_not_taken(body: dict[str, Any]) -> None:
 def test_a_record_id_that_means_something_in_a_url_is_refused(record_id: str) -> None:
     session = play(arta(), say_json({"record_id": record_id}))
     assert session.failure.kind == "in_doubt"
-    assert "not one that can stand in a URL" in session.failure.message
+    assert "no id of a job that can stand in a URL" in session.failure.message
     assert record_id not in session.failure.message or record_id in (".", "..")
     assert calls(session) == [SUBMIT]
 

@@ -62,6 +62,11 @@ class PublicResolver(aiohttp.ThreadedResolver):
 class Connector(aiohttp.TCPConnector):
     """Gives no connection on which something came while it was idle: aiohttp takes that for the next answer."""
 
+    @property
+    def force_close(self) -> bool:
+        """False, also where each connection is closed after its request: aiohttp asks for nothing but a header."""
+        return False
+
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:

@@ -16,7 +16,7 @@ from modelwire.catalog import split_model
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.messages import Messages
-from modelwire.provider import Provider
+from modelwire.provider import Provider, find_name
 
 from .credentials import FileStore, MemoryStore, Store, credentials_directory
 from .drive import AsyncTransport, Transport
@@ -58,7 +58,12 @@ class _Configured:
     """A configuration, made ready to be used."""
 
     def __init__(self, configuration: Configuration) -> None:
+        for name in configuration:
+            find_name(name, Configuration.__annotations__, "keyword of a client")
         base_url = configuration.get("base_url")
+        if isinstance(base_url, Mapping):
+            for name in base_url:
+                load_provider(name)
         environment = configuration.get("environment", os.environ)
         store = configuration.get("store")
         self.proxy = configuration.get("proxy")

@@ -13,12 +13,26 @@ class Clock(Protocol):
         """The time."""
         ...
 
+    def anchor(self) -> None:
+        """A flow begins: see that the clock is right."""
+        ...
+
+
+# Seconds by which the wall clock may have moved away (it was set, or the machine slept) before it is followed.
+_DRIFT = 1.0
+
 
 class SystemClock:
-    """Anchored to the wall clock once, advanced by the monotonic one: a clock that is set does no harm."""
+    """Anchored to the wall clock when a flow begins, and advanced by the monotonic one from then on."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
+
+    def anchor(self) -> None:
+        """Follow the wall clock, if it has moved away since the last flow began."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > _DRIFT:
+            self._offset = offset
 
     def now(self) -> float:
         """The time."""
@@ -34,6 +48,9 @@ class VirtualClock:
     def now(self) -> float:
         """The time."""
         return self._now
+
+    def anchor(self) -> None:
+        """It is always right."""
 
     def advance_to(self, moment: float) -> None:
         """Let time pass until `moment`; never back."""

@@ -113,6 +113,7 @@ def drive(flow: Drivable, transport: Transport, *, start: Start | None = None) -
     """
     exchange: Exchange | None = None
     event: Event = start or Start(os.urandom(32), os.urandom(32))
+    transport.clock.anchor()
     now = transport.clock.now()
     try:
         while True:
@@ -159,6 +160,7 @@ async def adrive(
     """
     exchange: AsyncExchange | None = None
     event: Event = start or Start(os.urandom(32), os.urandom(32))
+    transport.clock.anchor()
     now = transport.clock.now()
     try:
         while True:

@@ -211,9 +211,6 @@ class Http11Connection:
 
     def _finish(self) -> ResponseEnded:
         """The body is whole; see whether the connection is still good."""
-        # A body that is said to be empty is not cut off. One that ends with the connection may be.
-        if self._inflater is None and self._at_eof:
-            self._inflater = Inflater(self._coding)
         if self._inflater is not None:
             self._inflater.end()
         self.is_over = True

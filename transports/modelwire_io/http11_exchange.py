@@ -58,11 +58,11 @@ class Http11Exchange:
         self.is_begun = True
         return self.outgoing
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """Take what was read, and return the events of it; `b""` is the same as `end()`."""
         if not data:
             return self.end()
-        self._http.receive_data(data)
+        self._http.receive_data(bytes(data))
         return self._events()
 
     def end(self, error: BaseException | None = None) -> list[Event]:

@@ -51,6 +51,10 @@ def _require_public(host: str, addresses: Iterable[str], error: type[Exception])
         raise error(f"{host} is not at a public address, and only such are allowed here")
 
 
+# Bytes handed to httpcore at a time.
+_WRITE_SIZE = 16 * 1024
+
+
 class GuardedBackend:
     """A blocking network backend of httpcore, or httpcore2 (`core`), that keeps the deadline in force."""
 
@@ -91,8 +95,10 @@ class GuardedStream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
-        self._inner.write(buffer, timeout=_remaining(timeout, self._core.WriteTimeout))
+        """Send all of it, in pieces: httpcore starts its timeout anew whenever the socket has taken something."""
+        for start in range(0, len(buffer), _WRITE_SIZE):
+            left = _remaining(timeout, self._core.WriteTimeout)
+            self._inner.write(buffer[start : start + _WRITE_SIZE], timeout=left)
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Any:
         """The same under TLS."""

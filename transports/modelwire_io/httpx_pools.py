@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import re
 import ssl
+from collections.abc import AsyncIterator, Iterator
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from modelwire.errors import ConnectError, InvalidInput
 from modelwire.http import Request, origin, without_query
@@ -37,6 +38,42 @@ class _ExactUrl(NamedTuple):
     port: int | None
     raw_path: bytes
 
+    def __repr__(self) -> str:
+        # The path and its query may hold a key, and tracebacks show what they meet.
+        return f"_ExactUrl({self.raw_scheme!r}, {self.raw_host!r}, {self.port!r})"
+
+
+class Body:
+    """A request's body, which knows whether it was asked for: before that, nothing that counts has left.
+
+    httpx's own is a generator, which trio warns of when it is left for the garbage collector.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.was_begun = False
+        self._pieces = [data] if data else []
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.was_begun = True
+        return iter(self._pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.was_begun = True
+        return _AsyncPieces(iter(self._pieces))
+
+
+class _AsyncPieces:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
 
 class Pools:
     """The connection pools of one transport: for direct connections and for each proxy, to anywhere or public alone."""
@@ -60,8 +97,17 @@ class Pools:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         """What all pools trust: the usual authorities, or those of `SSL_CERT_FILE`. It takes long to make."""
-        context: ssl.SSLContext = self.httpx.create_ssl_context(trust_env=True)
+        try:
+            context: ssl.SSLContext = self.httpx.create_ssl_context(trust_env=True)
+        except OSError as error:
+            raise InvalidInput(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error}") from None
         return context
+
+    @cached_property
+    def _body_type(self) -> type[Body]:
+        """`Body` as one of the library's streams, which is what it insists on."""
+        bases = (Body, self.httpx.SyncByteStream, self.httpx.AsyncByteStream)
+        return cast("type[Body]", type("Body", bases, {}))
 
     def take_all(self) -> list[Any]:
         """Every pool, to be closed; a request after that opens new ones."""
@@ -89,6 +135,7 @@ class Pools:
             raise ConnectError(str(error)) from None
         if request.public_only and not may_be_public(host):
             raise ConnectError(f"{without_query(request.url)} is not at a public address")
+        made.stream = self._body_type(request.body)
         made.url = _ExactUrl(made.url.raw_scheme, made.url.raw_host, made.url.port, target)
         return made
 

@@ -31,7 +31,7 @@ from modelwire.inflate import Inflater
 
 from .clock import SystemClock
 from .httpx_guard import deadline_in
-from .httpx_pools import Library, Pools
+from .httpx_pools import Body, Library, Pools
 from .proxies import ProxyTable
 
 # By name, since the classes are those of one library or the other. The first that fits counts.
@@ -85,6 +85,7 @@ class HttpxExchange:
         self._clock = clock
         self._request_id = command.request_id
         self._request = command.request
+        self._body: Body | None = None
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
@@ -95,9 +96,12 @@ class HttpxExchange:
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, self._pools.httpx.TransportError) as error:
-            if self._clock.now() >= until:
+            if self._clock.now() >= until and self._was_sent():
                 return Woken()
             return _failed(self._request_id, self._pools.httpx, error)
+
+    def _was_sent(self) -> bool:
+        return self._body is not None and self._body.was_begun
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -105,6 +109,7 @@ class HttpxExchange:
 
     def _run(self) -> Generator[Event, None, None]:
         request = self._pools.request(self._request)
+        self._body = request.stream
         response = self._pools.pool_for(self._request).handle_request(request)
         try:
             headers = _headers(response)
@@ -150,6 +155,7 @@ class AsyncHttpxExchange:
         self._clock = clock
         self._request_id = command.request_id
         self._request = command.request
+        self._body: Body | None = None
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
@@ -161,7 +167,10 @@ class AsyncHttpxExchange:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, self._pools.httpx.TransportError) as error:
             return _failed(self._request_id, self._pools.httpx, error)
-        return Woken()
+        return Woken() if self._was_sent() else _not_connected(self._request_id)
+
+    def _was_sent(self) -> bool:
+        return self._body is not None and self._body.was_begun
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -169,6 +178,7 @@ class AsyncHttpxExchange:
 
     async def _run(self) -> AsyncGenerator[Event, None]:
         request = self._pools.request(self._request)
+        self._body = request.stream
         response = await self._pools.pool_for(self._request).handle_async_request(request)
         stream = aiter(response.stream)
         try:
@@ -195,6 +205,10 @@ class AsyncHttpxExchange:
                 pass
         except self._pools.httpx.TransportError:
             pass
+
+
+def _not_connected(request_id: int) -> RequestFailed:
+    return RequestFailed(request_id, "connect", "no connection was made in time")
 
 
 def _headers(response: Any) -> Headers:

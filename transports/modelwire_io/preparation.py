@@ -13,7 +13,7 @@ import msgspec
 from modelwire.catalog import split_model
 from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
-from modelwire.json import JsonObject
+from modelwire.json import as_struct
 from modelwire.limits import Limits
 from modelwire.messages import Message, Messages, as_messages
 from modelwire.provider import Provider, parse_options, rebase, wire_models
@@ -79,7 +79,7 @@ class Preparation:
         if conversation is not None:
             if provider.conversation is None:
                 raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
-            work["conversation"] = _as_struct(conversation, provider.conversation, "parts of the conversation")
+            work["conversation"] = as_struct(conversation, provider.conversation, "parts of the conversation")
         return self._prepare(provider, model_name, credentials, options, work)
 
     def image(self, model: str, prompt: Messages, *, credentials: Given, options: Mapping[str, Any]) -> Prepared:
@@ -107,7 +107,7 @@ class Preparation:
         """Keep credentials that a person brought. Raises `InvalidInput` where they are not the provider's."""
         if provider.credentials is None:
             raise InvalidInput(f"{provider.label} needs no login")
-        checked = _as_struct(credentials, provider.credentials, "credentials")
+        checked = as_struct(credentials, provider.credentials, "credentials")
         self._store.save(provider.name, self.origin(provider), msgspec.to_builtins(checked))
 
     def base_url(self, provider: Provider) -> str | None:
@@ -159,12 +159,20 @@ class Preparation:
         if provider.credentials is None:
             return None
         if given is not None:
-            return _as_struct(given, provider.credentials, "credentials")
-        kept: JsonObject | None = self._store.load(provider.name, origin)
+            return as_struct(given, provider.credentials, "credentials")
         brought = self._from_environment(provider, "credentials")
-        if brought and (kept is None or any(kept.get(name) != value for name, value in brought.items())):
-            kept = brought
-        return None if kept is None else _as_struct(kept, provider.credentials, "credentials")
+        kept = self._kept(provider, provider.credentials, origin)
+        if brought and (kept is None or any(getattr(kept, name) != value for name, value in brought.items())):
+            return as_struct(brought, provider.credentials, "credentials")
+        return kept
+
+    def _kept(self, provider: Provider, shape: type[msgspec.Struct], origin: str) -> msgspec.Struct | None:
+        """What is kept for a provider, or None; what does not fit (any more) is as good as none."""
+        kept = self._store.load(provider.name, origin)
+        try:
+            return None if kept is None else as_struct(kept, shape, "credentials")
+        except InvalidInput:
+            return None
 
     def _from_environment(self, provider: Provider, what: str) -> dict[str, str]:
         """The values that the environment has for the provider's `credentials` or `options`, by name."""
@@ -174,13 +182,3 @@ class Preparation:
             if group == what and self._environment.get(variable):
                 found[name] = self._environment[variable]
         return found
-
-
-def _as_struct(given: Given, shape: type[msgspec.Struct], what: str) -> msgspec.Struct:
-    if isinstance(given, shape):
-        return given
-    try:
-        return msgspec.convert(given, shape, strict=False)
-    except msgspec.ValidationError as error:
-        # The message of msgspec names the field and its type, never the value.
-        raise InvalidInput(f"the {what} do not fit: {error}") from None

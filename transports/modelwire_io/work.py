@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Self
 
 import anyio.to_thread
+import msgspec
 
 from modelwire.download import ImageDownload
-from modelwire.errors import TextRevised
+from modelwire.errors import FlowFailed, TextRevised
 from modelwire.json import JsonObject
 from modelwire.limits import Limits
 from modelwire.outputs import (
@@ -42,6 +43,10 @@ class _Known:
         self._store = store
         self._limits = limits
         self._told = Told()
+        self._failed: FlowFailed | None = None
+        held = prepared.flow.credentials
+        self._held: JsonObject | None = None if held is None else msgspec.to_builtins(held)
+        self._replaced: JsonObject | None = None
 
     @property
     def credentials(self) -> JsonObject | None:
@@ -55,10 +60,16 @@ class _Known:
     def _to_save(self, output: Output) -> bool:
         """Take an output into account; whether it brings credentials that are to be stored."""
         self._told.note(output)
-        return isinstance(output, CredentialsChanged) and self._prepared.keeps_credentials
+        if not isinstance(output, CredentialsChanged):
+            return False
+        self._replaced, self._held = self._held, output.credentials
+        return self._prepared.keeps_credentials
 
     def _save(self, credentials: JsonObject | None) -> None:
-        self._store.save(self._prepared.provider.name, self._prepared.origin, credentials)
+        name, origin = self._prepared.provider.name, self._prepared.origin
+        if credentials is None and self._store.load(name, origin) != self._replaced:
+            return  # what was refused is not what is kept: another process has logged in since
+        self._store.save(name, origin, credentials)
 
 
 class _KnownOfChat(_Known):
@@ -119,7 +130,16 @@ class Work(_Known):
         return self
 
     def __next__(self) -> Output:
-        output = next(self._outputs)
+        try:
+            output = next(self._outputs)
+        except FlowFailed as error:
+            self._failed = error
+            raise
+        except StopIteration:
+            # Whoever goes on after a failure must not take what came of the answer for the whole.
+            if self._failed is not None:
+                raise self._failed from None
+            raise
         if self._to_save(output):
             self._save(self.credentials)
         return output
@@ -203,7 +223,16 @@ class AsyncWork(_Known):
         return self
 
     async def __anext__(self) -> Output:
-        output = await anext(self._outputs)
+        try:
+            output = await anext(self._outputs)
+        except FlowFailed as error:
+            self._failed = error
+            raise
+        except StopAsyncIteration:
+            # Whoever goes on after a failure must not take what came of the answer for the whole.
+            if self._failed is not None:
+                raise self._failed from None
+            raise
         if self._to_save(output):
             await anyio.to_thread.run_sync(self._save, self.credentials)
         return output

@@ -14,9 +14,10 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
-from modelwire.errors import JobFailed, LoginRequiredError, Refused, RemoteProtocolError
+from modelwire.errors import InvalidInput, JobFailed, LoginRequiredError, Refused, RemoteProtocolError
 from modelwire.flow import NOT_KEPT, Flow, Phase, Steps
-from modelwire.http import Reply, Request, form_body, json_body
+from modelwire.http import Reply, Request, form_body, json_body, origin
+from modelwire.json import JsonValue
 from modelwire.messages import Message, Messages, as_messages, last_user_message
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
 from modelwire.provider import Provider, wire_models
@@ -48,9 +49,17 @@ STYLES = (
 _OTHER_ALIASES = {
     "flux-dev": ("F Dev",),
     "flux-pro": ("F Pro",),
-    "gpt4o-ghibli": ("GPT4o Ghibli",),
     "gpt-image": ("GPT4o", "High GPT4o", "GPT4o Ghibli"),
 }
+
+
+def require_url(url: str) -> str:
+    """The URL of an image. Raises `RemoteProtocolError` for what is none."""
+    try:
+        origin(url)
+    except InvalidInput:
+        raise RemoteProtocolError("the job is done, but an image has no URL - at `$.response[...].url`") from None
+    return url
 
 
 def alias_of(style: str) -> str:
@@ -122,9 +131,12 @@ class RefreshReply(msgspec.Struct):
 
 
 class SubmitReply(msgspec.Struct):
-    """A job was taken, if there is a `record_id`."""
+    """A job was taken if there is a `record_id`, and surely not if there is one of the others."""
 
     record_id: str | int | None = None
+    error: JsonValue = None
+    message: JsonValue = None
+    detail: JsonValue = None
 
 
 class ImageReply(msgspec.Struct):
@@ -155,6 +167,8 @@ class ArtaImage(Flow):
     prompt: str = field(default="", repr=False)
     messages: Messages = field(default=(), metadata={"stored": tuple[Message, ...]}, repr=False)
     model: str | None = None
+    credentials_type: ClassVar[type[msgspec.Struct] | None] = ArtaCredentials
+
     credentials: ArtaCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
     options: ArtaOptions = ArtaOptions()
     endpoints: ArtaEndpoints = ArtaEndpoints()
@@ -165,7 +179,8 @@ class ArtaImage(Flow):
     submitted_at: float = field(default=0.0, init=False)
     # The status that was told last. Another process begins anew: whoever watches there has been told nothing.
     told: str = field(default="", init=False, metadata=NOT_KEPT)
-    was_renewed: bool = field(default=False, init=False)  # a token was refused, and replaced; not yet used since
+    # A token was refused, and replaced; the new one has not been of use yet.
+    was_renewed: bool = field(default=False, init=False, metadata=NOT_KEPT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -205,15 +220,16 @@ class ArtaImage(Flow):
 
     def submit(self) -> Steps:
         """Ask for the images. What is lost from here on may have been paid for: this is sent once."""
+        if not self.held.id_token:
+            return self.start
         reply = yield from self.fetch(self.submit_request, allow=REFUSED)
         if reply.status in REFUSED:
             return self.renew(reply)
-        record_id = reply.decode(SubmitReply).record_id
-        if not record_id:
-            raise JobFailed(f"the service took no job: {self.excerpt(reply) or 'it gave no reason'}")
-        if not _RECORD_ID.fullmatch(str(record_id)):
-            raise RemoteProtocolError("the id of the job is not one that can stand in a URL")
-        self.record_id = str(record_id)
+        answer = reply.decode(SubmitReply)
+        record_id = answer.record_id
+        if not record_id and (answer.error or answer.message or answer.detail):
+            raise JobFailed(f"the service took no job: {self.excerpt(reply)}")
+        self.record_id = self.require_record_id(str(record_id or ""))
         self.submitted_at = self.now
         self.was_renewed = False
         self.emit(JobAccepted(self.record_id))
@@ -238,6 +254,12 @@ class ArtaImage(Flow):
                 self.told = job.status
                 self.emit(_PROGRESS[job.status])
             yield from self.sleep(self.options.poll_interval)
+
+    def require_record_id(self, record_id: str) -> str:
+        """The id of a job, which will stand in URLs. Raises `RemoteProtocolError` for one that cannot."""
+        if not _RECORD_ID.fullmatch(record_id):
+            raise RemoteProtocolError("the service gave no id of a job that can stand in a URL - at `$.record_id`")
+        return record_id
 
     @property
     def held(self) -> ArtaCredentials:
@@ -287,6 +309,8 @@ class ArtaImage(Flow):
         """The job is done: tell where its images are."""
         if not job.response:
             raise JobFailed("the job is done, but there is no image")
+        for image in job.response:
+            require_url(image.url)
         self.emit(StatusChanged("done", f"Generated in {self.now - self.submitted_at:.1f} s"))
         for index, image in enumerate(job.response):
             self.emit(ImageReady(image.url, index))
@@ -338,9 +362,10 @@ class ArtaImage(Flow):
 
     def status_request(self) -> Request:
         """How far is it?"""
+        record_id = self.require_record_id(self.record_id)
         return Request(
             method="GET",
-            url=f"{self.endpoints.images}{self.endpoints.submit_path}/{self.record_id}/status",
+            url=f"{self.endpoints.images}{self.endpoints.submit_path}/{record_id}/status",
             headers=(("Authorization", self.held.id_token),),
             timeout=self.limits.silence,
         )

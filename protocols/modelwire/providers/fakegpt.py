@@ -92,19 +92,19 @@ class Author(msgspec.Struct, frozen=True):
     role: str = "user"
 
 
-class AskContent(msgspec.Struct):
+class AskContent(msgspec.Struct, kw_only=True):
     """What a message says."""
 
-    parts: list[str]
     content_type: str = "text"
+    parts: list[str]
 
 
-class AskMessage(msgspec.Struct):
+class AskMessage(msgspec.Struct, kw_only=True):
     """One message of a question."""
 
     id: str
-    content: AskContent
     author: Author = Author()
+    content: AskContent
     metadata: dict[str, str] = {}
 
 
@@ -155,10 +155,13 @@ class FakeGptChat(ChatFlow):
     models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
     default_model: ClassVar[str] = "gpt-3.5-turbo"
 
+    credentials_type: ClassVar[type[msgspec.Struct] | None] = FakeGptCredentials
+
     credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
     options: FakeGptOptions = FakeGptOptions()
     endpoints: FakeGptEndpoints = FakeGptEndpoints()
-    is_fresh: bool = field(default=False, init=False)  # this flow logged in itself: another login would not help
+    # This flow has logged in itself: another login would not help.
+    is_fresh: bool = field(default=False, init=False, metadata=NOT_KEPT)
 
     def start(self) -> Steps:
         """Log in with one of the shared tokens, unless there are credentials from before."""
@@ -189,14 +192,22 @@ class FakeGptChat(ChatFlow):
         """Ask, and hand on the answer as it comes. Refused credentials are dropped, and replaced once."""
         if self.credentials is None:
             return self.start
-        reply = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED)
+        reply = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
         if reply.status not in REFUSED:
+            self.keep_cookies(self.credentials, reply)
             return None
         self.credentials = None
         self.emit(CredentialsChanged(None))
         if self.is_fresh:
             raise Refused(f"the service refuses a login of its own making: {self.excerpt(reply)}", status=reply.status)
         return self.start
+
+    def keep_cookies(self, held: FakeGptCredentials, reply: Reply) -> None:
+        """The answer may bring cookies as well: there is one store for all."""
+        cookies = self.gather(held.cookies, reply, self.endpoints.conversation_path)
+        if cookies != held.cookies:
+            self.credentials = msgspec.structs.replace(held, cookies=cookies)
+            self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
 
     def gather(self, cookies: Cookies, reply: Reply, path: str) -> Cookies:
         """The cookie store after a reply, its values concealed from now on."""
@@ -261,7 +272,7 @@ class FakeGptChat(ChatFlow):
         path = self.endpoints.conversation_path
         held = self.credentials or FakeGptCredentials(access_token="")
         body = AskBody(
-            messages=[AskMessage(self.uuid(), AskContent([self.prompt]))],
+            messages=[AskMessage(id=self.uuid(), content=AskContent(parts=[self.prompt]))],
             parent_message_id=self.uuid(),
             model=self.options.wire_model,
             timezone_offset_min=self.options.timezone_offset_min,

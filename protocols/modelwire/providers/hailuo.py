@@ -18,6 +18,7 @@ from modelwire.cookies import Cookies, cookie_header
 from modelwire.errors import LoginRequiredError, NoAnswer
 from modelwire.flow import NOT_KEPT, Steps
 from modelwire.http import Request, multipart_body
+from modelwire.json import as_struct
 from modelwire.messages import last_user_message
 from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
 from modelwire.provider import Provider
@@ -138,6 +139,8 @@ class HailuoChat(ChatFlow):
     models: ClassVar[dict[str, tuple[str, ...]]] = {"MiniMax": ("MiniMax",), "minimax": ("MiniMax",)}
     default_model: ClassVar[str] = "MiniMax"
 
+    credentials_type: ClassVar[type[msgspec.Struct] | None] = HailuoCredentials
+
     credentials: HailuoCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
     conversation: HailuoConversation | None = field(default=None, metadata=NOT_KEPT, repr=False)
     options: HailuoOptions = HailuoOptions()
@@ -150,6 +153,7 @@ class HailuoChat(ChatFlow):
         super().__post_init__()
         self.character_id = self.options.character_id
         if self.conversation is not None:
+            self.conversation = as_struct(self.conversation, HailuoConversation, "parts of the conversation")
             self.chat_id, self.character_id = self.conversation.chat_id, self.conversation.character_id
             self.chat_login = fingerprint(self.conversation.token)
 
@@ -166,7 +170,7 @@ class HailuoChat(ChatFlow):
                 device_id=credentials.device_id or self.nonce(),
             )
             self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
-        reply = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED)
+        reply = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
         if reply.status in REFUSED:
             self.emit_login_required()
             raise LoginRequiredError(

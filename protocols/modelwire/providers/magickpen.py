@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from itertools import islice
+from typing import Annotated, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from modelwire.chat import ChatFlow
 from modelwire.errors import RemoteProtocolError
@@ -27,6 +30,10 @@ _SECRET = re.compile(r'secret:"(\w+)"', re.ASCII)
 # page made to be slow costs no more than its length.
 _SCRIPT_TAG = re.compile(r"<(?:script|link)\s([^<>]{0,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(src|href|as)\s*=\s*["']?([^\s"'>]*)""", re.IGNORECASE)
+
+
+# A page names a few dozen scripts. One with more is made to keep somebody busy.
+MOST_SCRIPTS = 1000
 
 
 class MagickPenEndpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +57,7 @@ class MagickPenOptions(msgspec.Struct, frozen=True, kw_only=True):
     turnstile_response: str = ""
     bundle: str = ""
     signing_key: str = "TGDBU9zCgM"
-    most_bundles: int = 16
+    most_bundles: Annotated[int, Meta(ge=1)] = 16
 
 
 class AskBody(msgspec.Struct, rename="camel"):
@@ -111,8 +118,11 @@ class MagickPenChat(ChatFlow):
 
     def find_bundles(self, page: str) -> list[str]:
         """The URLs of the page's own `/_nuxt/*.js` scripts, in order."""
-        found = (self.site_url(source) for source in script_sources(page) if self.is_bundle(source))
-        return list(dict.fromkeys(found))[: self.options.most_bundles]
+        found: dict[str, None] = {}  # a set that keeps its order
+        for source in islice(script_sources(page), MOST_SCRIPTS):
+            if len(found) < self.options.most_bundles and self.is_bundle(source):
+                found[self.site_url(source)] = None
+        return list(found)
 
     def is_bundle(self, source: str) -> bool:
         """Whether a script's `src` is one of the site's own bundles."""
@@ -175,15 +185,13 @@ def as_javascript(number: float) -> str:
     return f"0.{zeros}{digits.replace('.', '')}"
 
 
-def script_sources(page: str) -> list[str]:
+def script_sources(page: str) -> Iterator[str]:
     """Where the scripts of a page are, in order, also those that are only preloaded."""
-    sources = []
     for tag in _SCRIPT_TAG.finditer(page):
         attributes = {name.lower(): value.replace("&amp;", "&") for name, value in _ATTRIBUTE.findall(tag[1])}
         source = attributes.get("src") or (attributes.get("as") == "script" and attributes.get("href"))
         if source:
-            sources.append(source)
-    return sources
+            yield source
 
 
 PROVIDER = Provider(
