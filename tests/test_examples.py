@@ -6,12 +6,13 @@ import ast
 import io
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,8 @@ MOST_LINES = 45
 # Seconds that a process may take; none takes longer than a few.
 PATIENCE = 20.0
 QUICK = Behaviour(pause=0.005, queue=0.2, work=0.2)
+# The answer to a chat takes longer than the flow would wait for one piece of it.
+SLOW = Behaviour(pause=0.03, queue=0, work=0)
 PROMPT = "Grüße"
 
 
@@ -89,11 +92,14 @@ class Runs(NamedTuple):
     example: str
     emulators: EmulatorServer
     answered: Running
+    slow: EmulatorServer
+    woken_early: Running
     late: RawServer
     out_of_time: Running
     broken: RawServer
     failing: Running
     refused: Running
+    unanswered: Running
     secure: RawServer
     trusting: Running
     doubtful: RawServer
@@ -117,20 +123,25 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             return running
 
         emulators = stack.enter_context(EmulatorServer(behaviour=QUICK))
+        slow = stack.enter_context(EmulatorServer(behaviour=SLOW))
         late = stack.enter_context(RawServer(drip_comments, drip_a_head, say_nothing))
-        broken = stack.enter_context(RawServer(cut_off, speak_something_else, say_nothing))
+        broken = stack.enter_context(RawServer(cut_off, speak_something_else, fall_silent))
         secure = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))
         doubtful = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))
         nobody = stack.enter_context(refusing_url())
+        deaf = stack.enter_context(deaf_url())
         yield Runs(
             example,
             emulators,
             start(emulators.url),
+            slow,
+            start(slow.url, "--idle", "0.35"),
             late,
             start(late.url, "--timeout", "0.5"),
             broken,
             start(broken.url, "--tries", "1", "--silence", "0.3"),
             start(nobody, "--tries", "1"),
+            start(deaf, "--timeout", "0.5"),
             secure,
             start(secure.url, "--tries", "1", SSL_CERT_FILE=str(trusted)),
             doubtful,
@@ -158,6 +169,12 @@ def say_nothing(connection: Connection) -> None:
     connection.wait_for_end()
 
 
+def fall_silent(connection: Connection) -> None:
+    """Begin a response, and leave it at that."""
+    connection.answer(response("Content-Length: 100"))
+    connection.wait_for_end()
+
+
 def cut_off(connection: Connection) -> None:
     """Close in the middle of a body."""
     connection.answer(response("Content-Type: text/event-stream", "Content-Length: 100", body=b":\n\n"))
@@ -166,6 +183,18 @@ def cut_off(connection: Connection) -> None:
 def speak_something_else(connection: Connection) -> None:
     """Answer with what is not HTTP."""
     connection.answer(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+
+
+@contextmanager
+def deaf_url() -> Iterator[str]:
+    """An address where no connection is made, and none refused: others wait there for somebody to accept them."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def find_nothing(connection: Connection) -> None:
@@ -181,10 +210,10 @@ def test_a_chat_is_streamed(runs: Runs) -> None:
 
 def test_an_image_job_is_polled(runs: Runs) -> None:
     _, job, _ = runs.answered.ended.sections
-    assert re.fullmatch(
-        rf"Waiting\nGenerating\nGenerated in [0-9.]+ s\n{runs.emulators.providers['arta']}/images/\w+/0\.png\n\n\[done\]\n",
-        job,
-    )
+    *states, url, empty, end = job.splitlines()
+    assert [state.split()[0] for state in states] == ["Waiting", "Generating", "Generated"]
+    assert re.fullmatch(rf"{runs.emulators.providers['arta']}/images/\w+/0\.png", url)
+    assert (empty, end) == ("", "[done]")
     asked = [record for record in runs.emulators.requests if record.target.endswith("/status")]
     assert len(asked) >= 3
 
@@ -221,6 +250,12 @@ def test_the_deadline_comes_in_the_middle_of_a_read(runs: Runs) -> None:
         assert connection.saw_end.wait(PATIENCE)
 
 
+def test_a_deadline_that_has_moved_sends_nothing_again(runs: Runs) -> None:
+    ended = runs.woken_early.ended
+    assert (ended.kinds, ended.status) == (["done", "done", "cancelled"], 0)
+    assert [record.provider for record in runs.slow.requests] == ["hailuo", "arta", "arta", "arta", "cromicle"]
+
+
 def test_each_failure_has_its_kind(runs: Runs) -> None:
     ended = runs.failing.ended
     assert ended.kinds == ["network", "protocol", "timeout"]
@@ -232,6 +267,12 @@ def test_each_failure_has_its_kind(runs: Runs) -> None:
 def test_nobody_listens(runs: Runs) -> None:
     ended = runs.refused.ended
     assert ended.kinds == ["connect", "connect", "connect"]
+    assert (ended.status, ended.errors) == (1, "")
+
+
+def test_the_deadline_comes_while_it_connects(runs: Runs) -> None:
+    ended = runs.unanswered.ended
+    assert ended.kinds == ["timeout", "timeout", "timeout"]
     assert (ended.status, ended.errors) == (1, "")
 
 
@@ -250,6 +291,25 @@ def test_an_unknown_authority_gets_no_request(runs: Runs) -> None:
     assert len(ended.kinds) == 3
     assert set(ended.kinds) <= {"connect", "network"}
     assert not any(connection.received for connection in runs.doubtful.connections)
+
+
+def test_no_frame_of_the_game_is_blocked() -> None:
+    counting = """
+import atexit, runpy, sys, time
+frames, sleep = [], time.sleep
+time.sleep = lambda seconds: (frames.append(0), sleep(seconds))
+atexit.register(lambda: print(len(frames), "frames"))
+sys.path.insert(0, sys.argv[1].rpartition("/")[0])
+del sys.argv[0]
+runpy.run_path(sys.argv[0])
+"""
+    with RawServer(drip_comments, drip_a_head, say_nothing) as server:
+        command = [sys.executable, "-c", counting, str(FOLDER / "game_loop.py"), server.url, "--timeout", "0.5"]
+        ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
+    frames = re.search(r"^([0-9]+) frames$", ended.stdout, re.MULTILINE)
+    assert frames is not None, ended
+    # Ninety of them, were no other process in the way.
+    assert int(frames[1]) > 45
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

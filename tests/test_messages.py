@@ -126,3 +126,9 @@ def test_a_role_is_capitalised() -> None:
 )
 def test_the_last_user_message(history: list[Message], expected: str) -> None:
     assert last_user_message(history) == expected
+
+
+@pytest.mark.parametrize("given", [None, 5, Message("user", "hi")])
+def test_what_is_no_list_of_messages_says_what_one_is(given: Any) -> None:
+    with pytest.raises(InvalidInput, match="a prompt, or a list of messages"):
+        as_messages(given)

@@ -127,6 +127,7 @@ def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
         "https://a.example/?x",
         "https://a.example/#x",
         "http://a:b/",
+        "http://user:password@a.example/",
         "http://a.example/ x",
         "http://ж.example",
         "http://a.example/\r\n",

@@ -77,13 +77,12 @@ def tasks() -> Iterator[Task]:
     parser = argparse.ArgumentParser()
     parser.add_argument("url", help="where `modelwire emulate` serves")
     parser.add_argument("--prompt", default="Hello")
-    parser.add_argument("--timeout", type=float, help="seconds for each flow", metavar="S")
-    parser.add_argument(
-        "--silence", type=float, default=60.0, help="seconds without a byte", metavar="S"
-    )
-    parser.add_argument("--tries", type=int, default=3, help="sendings of one request", metavar="N")
+    parser.add_argument("--timeout", type=float, help="seconds for each flow")
+    parser.add_argument("--idle", type=float, default=120.0, help="seconds without content")
+    parser.add_argument("--silence", type=float, default=60.0, help="seconds without a byte")
+    parser.add_argument("--tries", type=int, default=3, help="sendings of one request")
     given = parser.parse_args()
-    limits = Limits(total=given.timeout, silence=given.silence, tries=given.tries)
+    limits = Limits(total=given.timeout, idle=given.idle, silence=given.silence, tries=given.tries)
     every = [
         Task(
             "A chat with Hailuo",

@@ -23,7 +23,7 @@ def play(task: Task) -> Iterator[None]:
     """Hand the flow what happens, and do what it commands, until it is over: a step a frame."""
     happened: deque[Event] = deque([Start(os.urandom(32), os.urandom(32))])
     task.stop = lambda: happened.append(Cancel())
-    sent, carrier = 0, (list[Event]() for _ in ())
+    sent, carrier = 0, (list[Event]() for _ in ())  # nothing to carry yet
     while True:
         for item in task.flow.handle(happened.popleft(), now()):
             match item:

@@ -23,7 +23,7 @@ def run(task: Task) -> None:
     """Hand the flow what happens, and do what it commands, until it is over."""
     happened: deque[Event] = deque([Start(os.urandom(32), os.urandom(32))])
     task.stop = lambda: happened.append(Cancel())
-    sent, carrier, selector = 0, (list[Event]() for _ in ()), DefaultSelector()
+    sent, carrier, selector = 0, (list[Event]() for _ in ()), DefaultSelector()  # nothing yet
     while True:
         for item in task.flow.handle(happened.popleft(), now()):
             match item:

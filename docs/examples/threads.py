@@ -30,8 +30,8 @@ def run(task: Task) -> Failure | None:
             match item:
                 case SendRequest(request_id) if request_id != sent:
                     sent, link = request_id, Future()
-                    worker = Thread(target=carry, args=(Http11Exchange(item), inbox, link))
-                    worker.start()
+                    http = Http11Exchange(item)
+                    Thread(target=carry, args=(http, inbox, link), daemon=True).start()
                 case SendRequest() | Sleep():
                     pass  # it waits until `flow.deadline`
                 case AbortRequest():
@@ -64,7 +64,8 @@ def carry(http: Http11Exchange, inbox: Queue[Event], link: Future[socket.socket]
 def hang_up(link: Future[socket.socket]) -> None:
     """Wake the worker, which closes the connection."""
     with suppress(OSError):
-        link.result().shutdown(socket.SHUT_RDWR)
+        # The socket's own method: that of TLS goes on in the clear for a moment.
+        socket.socket.shutdown(link.result(), socket.SHUT_RDWR)
 
 
 for task in tasks():

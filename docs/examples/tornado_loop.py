@@ -58,7 +58,7 @@ async def carry(http: Http11Exchange, inbox: Queue[Event]) -> None:
                 await stream.write(http.begin())
                 while not http.is_over:
                     data = await stream.read_bytes(65536, partial=True)
-                    silence.reschedule(IOLoop.current().time() + http.timeout)
+                    silence.reschedule(asyncio.get_running_loop().time() + http.timeout)
                     for event in http.receive(data):
                         inbox.put_nowait(event)
     except OSError as error:

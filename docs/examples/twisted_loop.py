@@ -64,7 +64,6 @@ class Link(Protocol, TimeoutMixin):
         self.transport.write(self.http.begin())
 
     def dataReceived(self, data: bytes) -> None:
-        self.resetTimeout()
         self.tell(self.http.receive(data))
 
     def timeoutConnection(self) -> None:
@@ -76,6 +75,7 @@ class Link(Protocol, TimeoutMixin):
     def tell(self, events: Sequence[Event]) -> None:
         for event in events:
             self.inbox.put(event)
+        self.setTimeout(None if self.http.is_over else self.http.timeout)
         if self.http.is_over:
             self.abort()
 

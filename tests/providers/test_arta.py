@@ -568,6 +568,21 @@ def test_after_job_accepted_nothing_is_paid_for_twice() -> None:
         assert restored.all(ImageReady) == [ImageReady("https://images.example/1.png", 0)]
 
 
+def test_a_submission_without_a_token_gets_one_first() -> None:
+    session = begin(arta())
+    snapshot = session.flow.snapshot().replace('"in_doubt":true', '"in_doubt":false')
+    restored = play(ArtaImage.restore(snapshot, credentials=KEY_ALONE), SIGNED_UP, SUBMITTED, done())
+    assert calls(restored) == [SIGN_UP, SUBMIT, STATUS]
+
+
+@pytest.mark.parametrize("url", ["/images/1.png", "ftp://images.example/1.png", "https://", ""])
+def test_an_image_without_a_url_is_a_failure_that_can_be_gone_on_from(url: str) -> None:
+    session = polled(done(url))
+    assert session.failure.kind == "protocol"
+    assert session.failure.snapshot
+    assert session.all(ImageReady) == []
+
+
 def test_a_job_can_be_gone_on_with_though_all_credentials_are_lost_but_the_key() -> None:
     session = polled(status("IN_QUEUE"))
     restored = play(through_json(session.flow, KEY_ALONE), SIGNED_UP, done())

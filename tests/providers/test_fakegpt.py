@@ -459,6 +459,29 @@ def test_the_host_is_named_though_cookies_are_held() -> None:
     assert failure.message == f"{SITE}/api/conversation answered with status 404"
 
 
+def test_there_is_one_cookie_store_for_all() -> None:
+    answer = Response(
+        body=message("Hello") + DONE,
+        headers=(("content-type", "text/event-stream"), ("set-cookie", "seen=cookie-two; Path=/")),
+    )
+    (changed,) = play(FakeGptChat(messages="x", credentials=KEPT), answer).all(CredentialsChanged)
+    assert changed.credentials is not None
+    assert [cookie["value"] for cookie in changed.credentials["cookies"]] == ["kept-cookie-1", "cookie-two"]
+
+
+def test_credentials_are_taken_as_they_were_told() -> None:
+    told = msgspec.to_builtins(KEPT)
+    assert FakeGptChat(messages="x", credentials=told).credentials == KEPT
+    with pytest.raises(InvalidInput, match="the credentials do not fit"):
+        FakeGptChat(messages="x", credentials={"token": "x"})  # type: ignore[arg-type]
+
+
+def test_a_login_of_another_process_is_not_a_login_of_its_own() -> None:
+    session = begin(FakeGptChat(messages="x")).play(LOADS, LOGGED_IN, SESSION)
+    restored = play(through_json(session.flow, KEPT), say("", 401))
+    assert restored.request.url.startswith(f"{SITE}/api/loads")
+
+
 def test_credentials_show_nothing() -> None:
     assert repr(KEPT) == "FakeGptCredentials(<access_token, cookies>)"
     assert "kept" not in repr(FakeGptChat(messages="x", credentials=KEPT))

@@ -28,14 +28,17 @@ async def dial(dialer: Dialer, route: Route) -> anyio.abc.ByteStream:
     Raises `OSError` or what anyio has for a broken stream, `ConnectError` for what is not a matter of the connection,
     and `InvalidInput` for a proxy that cannot be used here.
     """
+    proxy = route.proxy
+    host = route.host
+    if proxy is not None and proxy.scheme == "socks5":
+        host = address_for_socks(await _resolve(route))
     stream = await _connect_to_first_hop(route)
     try:
-        proxy = route.proxy
         if proxy is not None:
             if proxy.scheme == "https":
                 stream = await _secure(stream, proxy.host, dialer)
             if proxy.is_socks:
-                await _open_socks(stream, proxy, route)
+                await _open_socks(stream, proxy, host, route.port)
             elif route.is_tunnelled:
                 await _open_tunnel(stream, ConnectTunnel(proxy, route))
         if route.scheme == "https":
@@ -142,12 +145,11 @@ async def _open_tunnel(stream: anyio.abc.ByteStream, tunnel: ConnectTunnel) -> N
         is_open = tunnel.receive(data)
 
 
-async def _open_socks(stream: anyio.abc.ByteStream, proxy: Proxy, route: Route) -> None:
-    host = address_for_socks(await _resolve(route)) if proxy.scheme == "socks5" else route.host
+async def _open_socks(stream: anyio.abc.ByteStream, proxy: Proxy, host: str, port: int) -> None:
     dialogue = load_socks("python_socks.async_.anyio").Proxy(**socks_options(proxy, _Connected(stream)))
     try:
         # Its own timeout would count beside ours.
-        await dialogue.connect(host, route.port, timeout=float("inf"))
+        await dialogue.connect(host, port, timeout=float("inf"))
     except OSError:
         raise
     except Exception as error:

@@ -64,11 +64,13 @@ class Dialer:
                 "TLS inside of TLS is not to be had with blocking sockets:"
                 " use an http:// or socks5:// proxy, or AsyncH11Transport"
             )
-        connected: PunctualSocket | PunctualTlsSocket
+        host = route.host
+        if proxy.scheme == "socks5":
+            host = address_for_socks(pick(route, resolve(host, route.port, deadline)))
         connected = _connect(resolve(proxy.host, proxy.port, deadline), deadline)
         try:
             if proxy.is_socks:
-                _open_socks(connected, proxy, route, deadline)
+                _open_socks(connected, proxy, host, route.port)
             elif route.is_tunnelled:
                 _open_tunnel(connected, ConnectTunnel(proxy, route))
             if proxy.scheme == "https":
@@ -224,14 +226,11 @@ def _open_tunnel(connected: PunctualSocket, tunnel: ConnectTunnel) -> None:
         pass
 
 
-def _open_socks(connected: PunctualSocket, proxy: Proxy, route: Route, deadline: float) -> None:
-    host = route.host
-    if proxy.scheme == "socks5":
-        host = address_for_socks(pick(route, resolve(host, route.port, deadline)))
+def _open_socks(connected: PunctualSocket, proxy: Proxy, host: str, port: int) -> None:
     dialogue = load_socks("python_socks.sync").Proxy(**socks_options(proxy, _Connected(connected)))
     connected.settimeout(None)
     try:
-        dialogue.connect(host, route.port)
+        dialogue.connect(host, port)
     except OSError:
         raise
     except Exception as error:

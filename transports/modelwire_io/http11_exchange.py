@@ -28,8 +28,8 @@ class Http11Exchange:
     what it reads to `receive`. Whatever ends the connection before that goes to `end`, and so does more than `timeout`
     seconds of silence. Once `is_over`, or when the flow says `AbortRequest`, the loop closes the connection.
 
-    Raises `InvalidInput` for a URL that names no host, `ConnectError` for a request that HTTP/1.1 has no form for, and
-    `LocalProtocolError` for one that must go to a public address alone: that takes a transport that looks at addresses.
+    Raises `ConnectError` for a request that leads nowhere, or that HTTP/1.1 has no form for, and `LocalProtocolError`
+    for one that must go to a public address alone: that takes a transport that looks at addresses.
     """
 
     def __init__(self, command: SendRequest) -> None:
