@@ -157,7 +157,11 @@ class Memory:
         return self
 
     def client(self, **configuration: Unpack[Configuration]) -> AnyClient:
-        settings: Configuration = {"base_url": {name: self.base_urls[name] for name in PROVIDERS if name in self.base_urls}, "store": self.store, "environment": {}}
+        settings: Configuration = {
+            "base_url": {name: self.base_urls[name] for name in PROVIDERS if name in self.base_urls},
+            "store": self.store,
+            "environment": {},
+        }
         settings |= configuration
         if self._style == "blocking":
             return Client(transport=MemoryTransport(self.emulators, self.clock), **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise, zip_longest
+from itertools import chain, groupby, pairwise, zip_longest
 from typing import Any, get_type_hints
 
 import msgspec
@@ -25,6 +25,8 @@ from .redaction import PLACEHOLDER, printable
 from .rendering import Passed, as_passed, render_session
 
 _COMMANDS = (SendRequest, AbortRequest, Sleep, Finished)
+# Larger chunks are not cut into single bytes: it would take long, and show no more.
+_MOST_BYTEWISE = 1024
 _SIZE = re.compile(r"\d+(?= (?:bytes|characters)\b)")
 
 
@@ -142,7 +144,7 @@ class _Knife:
         """The data in pieces, at least one. The last is to be joined to what comes next."""
         places = sorted(self._below(len(data) + 1) for _ in range(self._below(4)))
         pieces = [data[start:end] for start, end in pairwise([0, *places, len(data)])]
-        if self._below(8) == 0:
+        if len(data) <= _MOST_BYTEWISE and self._below(8) == 0:
             pieces = [data[start : start + 1] for start in range(len(data))]
         return pieces if pieces and self._below(2) else [*pieces, b""]
 
@@ -215,12 +217,11 @@ def _compare(run: Sequence[Moment], passed: Passed, *, joined: bool) -> Differen
 
 def _with_joined_text(items: Sequence[JsonObject]) -> list[JsonObject]:
     joined: list[JsonObject] = []
-    for item in items:
-        last = joined[-1] if joined else {}
-        if item.get("type") == last.get("type") == TextDelta.__name__:
-            joined[-1] = {**last, "text": last["text"] + item["text"]}
+    for is_text, group in groupby(items, lambda item: item.get("type") == TextDelta.__name__):
+        if is_text:
+            joined.append({"type": TextDelta.__name__, "text": "".join(item["text"] for item in group)})
         else:
-            joined.append(item)
+            joined += group
     return joined
 
 
