@@ -14,6 +14,7 @@ import tokenize
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,14 @@ from raw_server import Connection, RawServer, chunk, refusing_url, response
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+LIBRARIES = {
+    "gevent_loop": "gevent",
+    "qt_loop": "PySide6",
+    "tornado_loop": "tornado",
+    "trio_loop": "trio",
+    "twisted_loop": "twisted",
+}
+PAGE = ROOT / "docs" / "examples.md"
 MOST_LINES = 45
 
 # Seconds that a process may take; none takes longer than a few.
@@ -109,6 +118,8 @@ class Runs(NamedTuple):
 @pytest.fixture(scope="module", params=EXAMPLES)
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     example: str = request.param
+    if find_spec(LIBRARIES.get(example, "modelwire")) is None:
+        pytest.skip(f"{LIBRARIES[example]} is not installed")
     authority = trustme.CA()
     trusted = tmp_path_factory.mktemp("authority") / "authority.pem"
     authority.cert_pem.write_to_path(trusted)
@@ -211,11 +222,13 @@ def test_a_chat_is_streamed(runs: Runs) -> None:
 def test_an_image_job_is_polled(runs: Runs) -> None:
     _, job, _ = runs.answered.ended.sections
     *states, url, empty, end = job.splitlines()
-    assert [state.split()[0] for state in states] == ["Waiting", "Generating", "Generated"]
+    told = [state.split()[0] for state in states]
+    # A poll that comes late may miss the one in the middle.
+    assert (told[0], told[-1], {*told}) == ("Waiting", "Generated", {"Waiting", "Generating", "Generated"} & {*told})
     assert re.fullmatch(rf"{runs.emulators.providers['arta']}/images/\w+/0\.png", url)
     assert (empty, end) == ("", "[done]")
     asked = [record for record in runs.emulators.requests if record.target.endswith("/status")]
-    assert len(asked) >= 3
+    assert len(asked) >= len(told) > 1
 
 
 def test_a_chat_is_stopped_midway(runs: Runs) -> None:
@@ -322,9 +335,14 @@ def test_lines_of_code() -> None:
     assert lines_of_code(source + "    return (  # two\n        3\n    )\n") == 4
 
 
-def test_every_loop_has_its_example() -> None:
-    loops = ["asyncio_callbacks", "game_loop", "gevent_loop", "qt_loop", "selectors_loop"]
-    assert [*loops, "threads", "tornado_loop", "trio_loop", "twisted_loop"] == EXAMPLES
+def test_the_page_shows_every_example_and_counts_right() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[.*\]\(#.*\) \| `(\w+)\.py` \| (\d+) \|", page, re.MULTILINE)
+    assert {name: int(count) for name, count in rows} == {
+        example: lines_of_code((FOLDER / f"{example}.py").read_text(encoding="utf-8")) for example in EXAMPLES
+    }
+    shown = re.findall(r"^\.\. literalinclude:: examples/(\w+)\.py$", page, re.MULTILINE)
+    assert sorted(shown) == sorted([*EXAMPLES, "common"])
 
 
 def lines_of_code(source: str) -> int:

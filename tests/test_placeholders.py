@@ -32,6 +32,24 @@ def test_a_secret_of_digits_gets_digits() -> None:
     assert json.loads(Placeholders({number: name}).data(b'{"id":123456}')) == {"id": int(name)}
 
 
+def test_a_long_secret_gets_a_long_placeholder() -> None:
+    letters, digits = choose_placeholders(["a" * 65, "1" * 65], "")
+    assert (letters, digits) == ("SECRET0001" + "X" * 55, "70707070002" + "2" * 54)
+    assert choose_placeholders(["a" * 64], "") == ["SECRET0001X"]
+
+
+def test_what_begins_like_a_long_secret_is_replaced_as_well() -> None:
+    header = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ijc1MzFmYjA4YWUyOGM0ZWQ5YmEwIiwidHlwIjoiSldUIn0"
+    one, two = f"{header}.one.first", f"{header}.two.second"
+    one_name, two_name = "SECRET0001".ljust(65, "X"), "SECRET0002".ljust(65, "X")
+    placeholders = Placeholders({one: one_name, two: two_name})
+    assert placeholders.text(f"{one}&a={two} or {header}.oth... {header[:64]}") == (
+        f"{one_name}&a={two_name} or {two_name} {two_name}"
+    )
+    assert placeholders.text(header[:63]) == header[:63]
+    assert placeholders.text(two_name) == two_name
+
+
 @pytest.mark.parametrize(
     ("text", "chosen"),
     [

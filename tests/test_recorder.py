@@ -200,6 +200,16 @@ def test_no_secret_is_written(name: str, status: int) -> None:
     assert difference is None, str(difference)
 
 
+@pytest.mark.parametrize("said", ["no: {0}&more", "no: {1}...", "no: {0}{0}, {1}&more"])
+def test_a_long_secret_that_is_echoed_plays_as_it_was(said: str) -> None:
+    token = "canary-" + "0123456789abcdef" * 5
+    lines = recorded(Telling(credentials=token, limits=ONCE), say(said.format(token, token[:70]), 403))
+    assert_no_secret(lines, [token, token[:70]])
+    assert "[secret]" in lines[-2]
+    difference = Replay(lines, flow=Telling).first_difference()
+    assert difference is None, str(difference)
+
+
 def test_what_the_flow_draws_and_signs_is_secret_too() -> None:
     for name, kept in (("fakegpt", 4), ("hailuo", 3), ("magickpen", 2)):
         flow, replies, canaries = scenarios()[name]

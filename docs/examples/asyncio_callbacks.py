@@ -61,9 +61,9 @@ class Link(asyncio.Protocol):
         if self.http.is_over:
             self.abort()
 
-    def connection_lost(self, error: BaseException | None) -> None:
+    def connection_lost(self, exc: BaseException | None) -> None:
         self.abort()
-        self.tell(*self.http.end(error))
+        self.tell(*self.http.end(exc))
 
 
 with closing(asyncio.new_event_loop()) as loop:

@@ -5,6 +5,8 @@ Twisted's own HTTP client adds a header to each request, which a flow does not a
 
 # Twisted is typed in part: its transports and endpoints are interfaces of zope's.
 # mypy: disable-error-code="no-untyped-call, union-attr, call-arg, arg-type, override"
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportIncompatibleMethodOverride=false, reportPossiblyUnboundVariable=false
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from typing import AnyStr, NamedTuple
 
 from .flow import SHORTEST_SECRET
-from .redaction import PLACEHOLDER, spellings
+from .redaction import PLACEHOLDER, TELLING, spellings
 
 # What a cookie, for one, may hold without any secrecy. Replaced, it would take the sense out of every JSON text.
 _PLAIN_WORDS = frozenset({"true", "false", "null", "none"})
@@ -28,13 +28,16 @@ def worth_hiding(secrets: Iterable[str]) -> list[str]:
 def choose_placeholders(secrets: Sequence[str], text: str) -> list[str]:
     """A placeholder for each secret, in order, that is like nothing in `text`.
 
-    A secret of digits gets digits: where it stands as a number in JSON, there has to be a number.
+    A secret of digits gets digits: where it stands as a number in JSON, there has to be a number. A long secret gets
+    a long placeholder: `redact` treats the two alike.
     """
     letters, digits = _unused_stem("SECRET", "Z", text), _unused_stem("7070707", "7", text)
-    return [
-        f"{digits}{number:04d}" if secret.isascii() and secret.isdigit() else f"{letters}{number:04d}X"
-        for number, secret in enumerate(secrets, 1)
-    ]
+    chosen = []
+    for number, secret in enumerate(secrets, 1):
+        is_number = secret.isascii() and secret.isdigit()
+        placeholder = f"{digits}{number:04d}" if is_number else f"{letters}{number:04d}X"
+        chosen.append(placeholder.ljust(TELLING + 1, placeholder[-1]) if len(secret) > TELLING else placeholder)
+    return chosen
 
 
 def _unused_stem(stem: str, more: str, text: str) -> str:
@@ -99,8 +102,9 @@ class Placeholders:
         names = {name: name for name in names.values()} | dict(names)
         # The longest first: a secret may contain another.
         secrets = sorted(names, key=len, reverse=True)
-        pattern = _pattern(secrets)
-        self._names = [names[secret] for secret in secrets]
+        long = [secret for secret in secrets if len(secret) > TELLING]
+        pattern = _pattern(secrets, long)
+        self._names = [names[secret] for secret in (*secrets, *long)]
         self._text = re.compile(pattern, re.ASCII)
         self._data = re.compile(pattern.encode("utf-8", "surrogatepass"))
         self._mask = re.compile("|".join([*map(re.escape, dict.fromkeys(names.values())), "[A-Za-z0-9]"]))
@@ -144,13 +148,16 @@ class Placeholders:
         return self._names[match.lastindex - 1]
 
 
-def _pattern(secrets: Sequence[str]) -> str:
-    """What finds any of the secrets: each in a group of its own."""
+def _pattern(secrets: Sequence[str], long: Sequence[str]) -> str:
+    """What finds any of the secrets, each in a group of its own, and then any beginning of a long one."""
     if not secrets:
         return "(?!)"
     # The first characters of all spellings, looked at before any of them is tried: most of a body is neither.
     first = "".join(map(re.escape, sorted({secret[0] for secret in secrets} | set("%\\+ "))))
-    return f"(?=[{first}])(?:{'|'.join(f'({spellings(secret)})' for secret in secrets)})"
+    whole = [f"({spellings(secret)})" for secret in secrets]
+    # A server may cut short what it repeats. What begins like a token is one, be it another.
+    begun = [f"((?:{spellings(secret[:TELLING])})[A-Za-z0-9._~+/=%-]*)" for secret in long]
+    return f"(?=[{first}])(?:{'|'.join([*whole, *begun])})"
 
 
 def _cut_again(

@@ -11,14 +11,13 @@ from .http import Headers, media_type
 
 PLACEHOLDER = "[secret]"
 
-# C0, DEL, C1, the Unicode line ends and the bidirectional overrides: what could move a terminal's cursor or reorder
-# a line of a log.
 # So many characters of a secret tell it from every other text.
-_TELLING = 64
+TELLING = 64
 # So many characters of an error response are looked at for what it says. What was cut off the end of a long one may
 # have been the rest of a secret, which was not found for that reason: it must be far from what is shown.
 _EXPLAINED = 16 * 1024
-
+# C0, DEL, C1, the Unicode line ends and the bidirectional overrides: what could move a terminal's cursor or reorder
+# a line of a log.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+|[\ud800-\udfff]")
 
 
@@ -30,8 +29,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """
     # The longest first: a secret may contain another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        rest = r"[^\s\"'<>]*" if len(secret) > _TELLING else ""
-        text = re.sub(f"(?:{spellings(secret[:_TELLING])}){rest}", PLACEHOLDER, text)
+        rest = r"[^\s\"'<>]*" if len(secret) > TELLING else ""
+        text = re.sub(f"(?:{spellings(secret[:TELLING])}){rest}", PLACEHOLDER, text)
     return text
 
 
