@@ -808,7 +808,8 @@ async def test_a_bad_proxy_is_told_at_the_first_use(style: Style, configuration:
 
 
 async def test_a_missing_library_is_told_at_the_first_use(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "httpx", None)
+    for library in ("httpx", "httpx2", "h11"):
+        monkeypatch.setitem(sys.modules, library, None)
     async with client_of(style) as client:
         with pytest.raises(InvalidInput, match=r"pip install 'modelwire\[httpx\]'"):
             client.chat("cromicle", "Hello")

@@ -401,8 +401,8 @@ def test_the_two_drivers_are_the_same_text() -> None:
     [
         (drive.Transport, drive.AsyncTransport, set()),
         (drive.Exchange, drive.AsyncExchange, set()),
-        # Without an event loop a client is for one thread, and files are read where they are needed.
-        (client.Client, client.AsyncClient, {"log_in"}),
+        # Files are read in a thread of their own, and each half has a default of its own.
+        (client.Client, client.AsyncClient, {"log_in", "transport"}),
         # A store is called in a thread of its own.
         (work.Work, work.AsyncWork, {"__next__"}),
         (work.Chat, work.AsyncChat, set()),

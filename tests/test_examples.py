@@ -133,9 +133,15 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stack.callback(running.close)
             return running
 
+        def look_back(connection: Connection) -> None:
+            """Say nothing. The first connection must have been closed by now: not only when the process ends."""
+            connection.read_request()
+            assert late.connections[0].saw_end.wait(0.2), "a connection that was not wanted any more is still open"
+            connection.wait_for_end()
+
         emulators = stack.enter_context(EmulatorServer(behaviour=QUICK))
         slow = stack.enter_context(EmulatorServer(behaviour=SLOW))
-        late = stack.enter_context(RawServer(drip_comments, drip_a_head, say_nothing))
+        late = stack.enter_context(RawServer(drip_comments, drip_a_head, look_back))
         broken = stack.enter_context(RawServer(cut_off, speak_something_else, fall_silent))
         secure = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))
         doubtful = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import modelwire
 from modelwire.commands import SendRequest
-from modelwire.errors import InvalidInput, LocalProtocolError, RecordingError
+from modelwire.errors import LocalProtocolError, RecordingError
 from modelwire.events import BodyReceived, Cancel, ResponseStarted, Start
 from modelwire.flow import NOT_KEPT, Flow, Steps
 from modelwire.http import Request
@@ -22,13 +22,11 @@ from modelwire.outputs import ConversationChanged, CredentialsChanged, TextDelta
 from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.providers.fakegpt import FakeGptChat
 from modelwire.recorder import Recorder
-from modelwire.recording import FORMAT, parse_recording
 from modelwire.replay import Replay
 from modelwire.text import TextSink
 from recorded import (
     ACCESS_TOKEN,
     COOKIE,
-    ENTROPY,
     ONCE,
     SECRET_ENTROPY,
     assert_no_secret,
@@ -37,7 +35,7 @@ from recorded import (
     recorded,
     scenarios,
 )
-from scripted import NOW, Broken, Response, Session, bytewise, cuts, say, say_json
+from scripted import ENTROPY, NOW, Response, Session, bytewise, cuts, say
 
 TOKEN = "canary-tök/1"
 PROVIDERS = ["arta", "cromicle", "fakegpt", "hailuo", "magickpen"]

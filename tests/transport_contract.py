@@ -41,7 +41,7 @@ from raw_server import OK, PATIENCE, Connection, RawServer, Script, chunk, refus
 from transports_under_test import Carrier
 
 # Seconds: a deadline that a test waits for, and how late it may be noticed on a busy machine.
-DEADLINE = 0.1
+DEADLINE = 0.08
 LATENESS = 0.5
 
 EMPTY = response("Content-Length: 0")
@@ -427,10 +427,8 @@ class TransportContract:
         [
             pytest.param(dripping(b"HTTP/1.1 200 OK\r\n", b"X-Long: and so on\r\n"), id="head"),
             pytest.param(dripping(response("Content-Length: 1000"), b"x"), id="body"),
-            pytest.param(dripping(response("Transfer-Encoding: chunked"), b"1\r\nx\r\n"), id="chunks"),
             pytest.param(dripping(response("Transfer-Encoding: chunked"), b"1;xxx"), id="chunk header"),
             pytest.param(dripping(response("Transfer-Encoding: chunked", body=b"0\r\n"), b"x: y\r\n"), id="trailer"),
-            pytest.param(dripping(response(), b"x"), id="no framing"),
         ],
     )
     async def test_a_deadline_ends_what_drips(self, transport: AsyncTransport, script: Script) -> None:

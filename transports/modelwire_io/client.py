@@ -19,6 +19,7 @@ from modelwire.messages import Messages
 from modelwire.provider import Provider, find_name
 
 from .credentials import FileStore, MemoryStore, Store, credentials_directory
+from .default_transport import default_async_transport, default_transport
 from .drive import AsyncTransport, Transport
 from .plugins import load_provider
 from .preparation import Given, Preparation
@@ -124,11 +125,9 @@ class Client:
 
     @property
     def transport(self) -> Transport:
-        """What carries the requests: the given one, or httpx's, made when it is first needed."""
+        """What carries the requests: the given one, or one over the library that is installed."""
         if self._transport is None:
-            from .httpx_transport import HttpxTransport
-
-            self._transport = HttpxTransport(proxy=self._configured.proxy, environment=self._configured.environment)
+            self._transport = default_transport(self._configured.proxy, self._configured.environment)
         return self._transport
 
     def chat(
@@ -240,13 +239,9 @@ class AsyncClient:
 
     @property
     def transport(self) -> AsyncTransport:
-        """What carries the requests: the given one, or httpx's, made when it is first needed."""
+        """What carries the requests: the given one, or one over the library that is installed."""
         if self._transport is None:
-            from .httpx_transport import AsyncHttpxTransport
-
-            self._transport = AsyncHttpxTransport(
-                proxy=self._configured.proxy, environment=self._configured.environment
-            )
+            self._transport = default_async_transport(self._configured.proxy, self._configured.environment)
         return self._transport
 
     def chat(
