@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import ClassVar
 
 import pytest
 
 from carriers import carry
 from modelwire.errors import InvalidInput
+from modelwire.events import Woken
 from modelwire.http import Request
 from modelwire_io.drive import AsyncTransport
 from raw_server import PATIENCE, RawServer
@@ -22,6 +24,8 @@ def carrier() -> Carrier:
 
 class TestAiohttp(TransportContract):
     """What every transport does, and what aiohttp does otherwise."""
+
+    ends_of_a_flood: ClassVar = {Woken}
 
     # It drops a question mark that nothing follows.
     targets = TransportContract.targets | {"/?": "/"}

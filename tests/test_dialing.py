@@ -259,6 +259,16 @@ class TestIdleConnections:
             await close_now(stream)
             assert has_unread(stream)
 
+    async def test_a_stream_is_closed_while_a_cancellation_is_under_way(self) -> None:
+        with RawServer(silent, silent) as server:
+            streams = [await dial(Dialer(), route_to(server)) for _ in range(2)]
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                for stream in streams:
+                    await close_now(stream)
+            for connection in server.connections:
+                assert await saw_end(connection)
+
     async def test_the_end_came(self) -> None:
         with RawServer(Connection.close) as server:
             stream = await dial(Dialer(), route_to(server))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
-from carriers import outputs_of
+from carriers import carry, outputs_of
+from modelwire.events import RequestFailed, Woken
 from modelwire.outputs import TextDelta
 from modelwire_io.drive import AsyncTransport
-from raw_server import OK, RawServer
-from transport_contract import Ask, TransportContract, answering, saw_end
+from raw_server import OK, RawServer, response
+from transport_contract import Ask, TransportContract, answering, get, saw_end
 from transports_under_test import Carrier
 
 
@@ -19,6 +22,10 @@ def carrier() -> Carrier:
 
 class TestUrllib(TransportContract):
     """What every transport does, and what this one does otherwise."""
+
+    keeps_connections = False
+    # http.client itself skips any number of responses 100.
+    ends_of_a_flood: ClassVar = {RequestFailed, Woken}
 
     async def test_uses_a_connection_again(self, transport: AsyncTransport) -> None:
         """It does not."""
@@ -31,3 +38,7 @@ class TestUrllib(TransportContract):
     def kind_of_nonsense(self, data: bytes) -> str:
         # http.client takes a chunk without a size for the end of the connection.
         return "network" if data.endswith(b"\r\n\r\nsecret\r\n") else "protocol"
+
+    async def test_a_flood_of_early_hints_is_a_failure_of_the_protocol(self, transport: AsyncTransport) -> None:
+        with RawServer(answering(response("Link: </a>", status="103 Early Hints") * 200)) as server:
+            assert (await carry(transport, get(server.url))).failure.kind == "protocol"

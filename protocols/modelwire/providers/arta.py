@@ -204,7 +204,7 @@ class ArtaImage(Flow):
             return self.refresh
         if not held.api_key:
             self.emit(LoginRequired(LABEL, PROVIDER.website))
-            raise LoginRequiredError("ARTA needs an API key of your own: set ARTA_API_KEY, or pass ArtaCredentials")
+            raise LoginRequiredError("ARTA needs an API key of your own: set ARTA_API_KEY, or 'modelwire login arta'")
         reply = yield from self.fetch(partial(self.sign_up_request, held.api_key))
         self.keep(reply.decode(SignUpReply))
         return self.next_phase()
