@@ -377,7 +377,7 @@ def test_defect_errors_are_told_html_instead_of_events() -> None:
         (b'{"message": {"content": {"parts": "x"}}}', "$.message.content.parts"),
         (b'{"message": {"metadata": {"message_type": "next"}}}', "$.message.content.parts[0]"),
         (b'{"message": {"metadata": {"message_type": "next"}, "content": {"parts": [5]}}}', "parts[0]"),
-        (b'{"message": {"content": {"parts": ' + b"[" * 3000 + b"}}}", "nested too deeply"),
+        (b'{"message": {"content": {"parts": ' + b"[" * 100_000 + b"}}}", "nested too deeply"),
     ],
 )
 def test_defect_errors_are_told_an_event_of_another_shape(data: bytes, path: str) -> None:
