@@ -8,7 +8,7 @@ import math
 import socket
 import ssl
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -31,12 +31,11 @@ from modelwire.http import Request, find_header
 from modelwire.inflate import Inflater
 from modelwire.limits import DEFAULT_LIMITS
 
+from .clock import Clock
 from .dialing import require_public
 from .http_client import OWN_KINDS
+from .proxies import ProxyTable
 from .routes import Route, find_route
-
-if TYPE_CHECKING:
-    from .aiohttp_transport import AsyncAiohttpTransport
 
 KEPT_SECONDS = 15.0
 MOST_HEAD_BYTES = DEFAULT_LIMITS.head + 16 * 1024
@@ -100,10 +99,28 @@ def open_session(tls: ssl.SSLContext, *, public_only: bool, must_be_new: bool) -
     return session
 
 
+class Carrier(Protocol):
+    """What an exchange asks of the transport that begins it."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time that deadlines are told in."""
+        ...
+
+    @property
+    def proxies(self) -> ProxyTable:
+        """Which proxy a request goes through."""
+        ...
+
+    def session_for(self, request: Request, route: Route) -> aiohttp.ClientSession:
+        """What such requests go through."""
+        ...
+
+
 class AsyncAiohttpExchange:
     """One request over aiohttp."""
 
-    def __init__(self, transport: AsyncAiohttpTransport, command: SendRequest) -> None:
+    def __init__(self, transport: Carrier, command: SendRequest) -> None:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request

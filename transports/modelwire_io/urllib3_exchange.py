@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.connection import HTTPConnection
@@ -18,13 +18,12 @@ from modelwire.errors import ConnectError, FlowFailed
 from modelwire.events import Event, ResponseEnded, Woken
 from modelwire.http import Headers
 
+from .clock import Clock
 from .dialing import Dialer
 from .http_client import FinalResponse, failed, response_events
+from .proxies import ProxyTable
 from .punctual_sockets import PunctualSocket, PunctualTlsSocket
 from .routes import Route, find_route
-
-if TYPE_CHECKING:
-    from .urllib3_transport import Urllib3Transport
 
 
 class Sending(HTTPHeaderDict):
@@ -95,10 +94,28 @@ class RoutePool(HTTPConnectionPool):
         super().__init__(route.host, route.port, maxsize=most, retries=False, route=route, dialer=dialer)
 
 
+class Carrier(Protocol):
+    """What an exchange asks of the transport that begins it."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time that deadlines are told in."""
+        ...
+
+    @property
+    def proxies(self) -> ProxyTable:
+        """Which proxy a request goes through."""
+        ...
+
+    def pool_for(self, route: Route, *, must_be_new: bool) -> RoutePool:
+        """The connections along a route."""
+        ...
+
+
 class Urllib3Exchange:
     """One request over urllib3."""
 
-    def __init__(self, transport: Urllib3Transport, command: SendRequest) -> None:
+    def __init__(self, transport: Carrier, command: SendRequest) -> None:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request
