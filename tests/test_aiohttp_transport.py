@@ -9,7 +9,7 @@ import pytest
 
 from carriers import carry
 from modelwire.errors import InvalidInput
-from modelwire.events import Woken
+from modelwire.events import Event, Woken
 from modelwire.http import Request
 from modelwire_io.drive import AsyncTransport
 from raw_server import PATIENCE, RawServer
@@ -25,7 +25,7 @@ def carrier() -> Carrier:
 class TestAiohttp(TransportContract):
     """What every transport does, and what aiohttp does otherwise."""
 
-    ends_of_a_flood: ClassVar = {Woken}
+    ends_of_a_flood: ClassVar[set[type[Event]]] = {Woken}
 
     # It drops a question mark that nothing follows.
     targets = TransportContract.targets | {"/?": "/"}

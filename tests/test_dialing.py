@@ -363,12 +363,12 @@ class TestLeavingHalfway(Shared):
                 # Whatever else keeps the server from going on, it is that the client has gone.
                 connection.saw_end.set()
 
-        with RawServer(*[tunnel] * 400) as server:
+        with RawServer(*[tunnel] * 200) as server:
             has_body = False
-            for step in range(400):
+            for step in range(200):
                 transport = carrier.open(proxy=server.url)
                 # A little later each time, until it was not too early for the body.
-                with anyio.move_on_after(step * 0.001):
+                with anyio.move_on_after(step * 0.002):
                     deadline = transport.clock.now() + PATIENCE
                     exchange = transport.open(SendRequest(1, get("https://127.0.0.1/"), deadline))
                     try:

@@ -9,7 +9,7 @@ import pytest
 
 from carriers import carry
 from modelwire.errors import InvalidInput
-from modelwire.events import RequestFailed, Woken
+from modelwire.events import Event, RequestFailed, Woken
 from modelwire_io import urllib3_transport
 from modelwire_io.drive import AsyncTransport
 from raw_server import OK, RawServer, chunk, response
@@ -28,7 +28,7 @@ class TestUrllib3(TransportContract):
     """What every transport does, and what urllib3 does otherwise."""
 
     # http.client itself skips any number of responses 100.
-    ends_of_a_flood: ClassVar = {RequestFailed, Woken}
+    ends_of_a_flood: ClassVar[set[type[Event]]] = {RequestFailed, Woken}
 
     def kind_of_nonsense(self, data: bytes) -> str:
         # http.client takes a chunk without a size for the end of the connection.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from carriers import carry, outputs_of
-from modelwire.events import RequestFailed, Woken
+from modelwire.events import Event, RequestFailed, Woken
 from modelwire.outputs import TextDelta
 from modelwire_io.drive import AsyncTransport
 from raw_server import OK, RawServer, response
@@ -25,7 +25,7 @@ class TestUrllib(TransportContract):
 
     keeps_connections = False
     # http.client itself skips any number of responses 100.
-    ends_of_a_flood: ClassVar = {RequestFailed, Woken}
+    ends_of_a_flood: ClassVar[set[type[Event]]] = {RequestFailed, Woken}
 
     async def test_uses_a_connection_again(self, transport: AsyncTransport) -> None:
         """It does not."""
