@@ -227,7 +227,7 @@ class RawServer:
             connection.start()
             self._scripts[number - 1](connection)
         except ConnectionError:
-            pass  # the client went away: tests that care look at `saw_end`
+            connection.saw_end.set()  # the client went away: tests that care look at this
         except BaseException as error:
             if not self._is_closing:
                 self._errors.append(error)

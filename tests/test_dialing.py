@@ -30,6 +30,7 @@ from transport_contract import (
     answering,
     carry_by,
     get,
+    is_left,
     saw_end,
     silent,
     tls_for,
@@ -169,7 +170,7 @@ class TestSocks(Shared):
             outcome = await carry(transport, get("http://name.invalid/"), seconds=DEADLINE)
             assert isinstance(outcome.last, Woken)
             assert transport.clock.now() < deadline + LATENESS
-            assert await saw_end(server.connections[0])
+            assert await is_left(server)
             await transport.close()
 
     async def test_https_goes_through(self, carrier: Carrier, authority: trustme.CA) -> None:

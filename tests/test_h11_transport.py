@@ -97,7 +97,7 @@ class TestH11(TransportContract):
     async def test_a_request_that_is_met_with_silence_is_not_sent_again(self, transport: AsyncTransport) -> None:
         with RawServer(answering(OK)) as server:
             assert (await carry(transport, get(server.url))).body == b"ok"
-            assert (await carry(transport, get(server.url, timeout=0.05))).failure.kind == "timeout"
+            assert (await carry(transport, get(server.url, timeout=0.2))).failure.kind == "timeout"
 
     async def test_a_request_that_was_sent_has_not_failed_to_connect(
         self, transport: AsyncTransport, monkeypatch: pytest.MonkeyPatch
