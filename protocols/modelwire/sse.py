@@ -3,17 +3,24 @@
 Theory of operation. The decoder works on bytes: CR and LF are ASCII, and no byte of a longer UTF-8 character looks
 like them, so lines can be found before anything is decoded, and U+2028, U+0085, VT and FF are never taken for line
 ends. Text is decoded with replacement one field at a time, which gives what decoding the whole stream would give,
-since a malformed sequence ends at the latest at the line end's ASCII byte.
+since a malformed sequence ends at the latest at the line end's ASCII byte. Every CR and CRLF is written as LF first.
 
-Two paths read the same bytes. Between events, whole blocks are cut out with `split(b"\\n\\n")`; a block that is one
-`data: ` line (nearly every block of nearly every chat stream) becomes an event without further ado. Everything else
-goes line by line through `_take_line`. What a chunk leaves unfinished is kept as complete lines, already taken, and
-a list of fragments of one line, joined once: the cost is linear in the input, whatever the size of the chunks.
+`_take_lines` is the standard's algorithm, and could do everything. It is spared what nearly every byte of nearly every
+chat stream is: plain events, which are one data line and a blank one, and leave no trace in the decoder. Between two
+events they are taken before it, in one of three ways. A chunk that is one plain event, which is what a server sends
+that flushes, is cut at both ends if no LF is in between. A run of short ones is split at what stands between two of
+them (`BETWEEN_PLAIN`): a piece without an LF is then the data of one plain event, so that one look at all pieces
+together proves the run; if it fails, none is taken, and the lines decide. Long ones are found one by one, since the
+search for one byte is thirty times as fast as the search for eight.
+
+What a chunk leaves unfinished is kept as complete lines, already taken, and a list of fragments of one line, joined
+once: the cost is linear in the input, whatever the size of the chunks.
 """
 
 from __future__ import annotations
 
 import codecs
+from itertools import repeat
 from typing import TypeVar
 
 import msgspec
@@ -26,6 +33,12 @@ T = TypeVar("T")
 
 # Larger than any reconnection time that means something; keeps `int` away from a megabyte of digits.
 MAX_RETRY_DIGITS = 15
+
+# How nearly every line of data begins, and what stands between two plain events.
+DATA = b"data: "
+BETWEEN_PLAIN = b"\n\n" + DATA
+# From this length on, in bytes, plain events are found one by one; measured, and not sensitive.
+LONG = 2048
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
@@ -78,14 +91,15 @@ class EventStreamDecoder:
         self.last_event_id = ""
         self._max_line = max_line
         self._max_event = max_event
+        self._max_plain = min(max_line - len(DATA), max_event)  # of the data of a plain event
         self._head: bytes | None = b""  # the first bytes, until it is known whether they are a byte order mark
         self._after_cr = False  # a line feed now would belong to the CR that ended the last chunk
         self._fragments: list[bytes] = []  # of the one line that has not ended
         self._fragments_size = 0
-        self._in_event = False  # complete lines have been taken since the last blank one
+        self._in_event = False  # a field has been taken since the last blank line
         self._event = ""
         self._data: list[bytes] = []
-        self._data_size = 0
+        self._data_size = 0  # with a line feed after each line
         self._id = ""
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -93,26 +107,34 @@ class EventStreamDecoder:
 
         Raises `EventLimitExceeded` (with the events before it) at a line or an event over its limit.
         """
+        if 13 in data or self._after_cr or self._head is not None:
+            data = self._normalised(data)
+        events: list[ServerSentEvent] = []
+        if 10 in data:
+            if self._fragments:
+                self._fragments.append(data)
+                data = b"".join(self._fragments)
+                self._fragments.clear()
+                self._fragments_size = 0
+            if not self._in_event and data[:6] == DATA:
+                # The usual chunk: one plain event, and nothing else.
+                if data[-2:] == b"\n\n" and 10 not in (raw := data[6:-2]) and len(raw) <= self._max_plain:
+                    return [ServerSentEvent("message", raw, self._id)]
+                data = self._take_plain_events(data, events)
+            data = self._take_lines(data, events)
+        if data:
+            self._fragments.append(data)
+            self._fragments_size += len(data)
+            if self._fragments_size > self._max_line:
+                raise self._line_exceeded(events)
+        return events
+
+    def _normalised(self, data: bytes) -> bytes:
         if self._head is not None:
             data = self._without_bom(data)
         if 13 in data or self._after_cr:
             data = self._with_line_feeds(data)
-        if not data:
-            return []
-        if 10 not in data:
-            self._keep_fragment(data, [])
-            return []
-        if self._fragments:
-            self._fragments.append(data)
-            data = b"".join(self._fragments)
-            self._fragments.clear()
-            self._fragments_size = 0
-        events: list[ServerSentEvent] = []
-        if self._in_event:
-            data = self._finish_event(data, events)
-        if data:
-            self._take_blocks(data, events)
-        return events
+        return data
 
     def _without_bom(self, data: bytes) -> bytes:
         """`data` with what was held back before it, less the byte order mark; nothing while that is not decided."""
@@ -136,82 +158,83 @@ class EventStreamDecoder:
         self._after_cr = data[-1] == 13
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _keep_fragment(self, data: bytes, events: list[ServerSentEvent]) -> None:
-        self._fragments.append(data)
-        self._fragments_size += len(data)
-        if self._fragments_size > self._max_line:
-            raise EventLimitExceeded(f"a line of the event stream exceeds {self._max_line} bytes", events)
-
-    def _finish_event(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take lines up to the blank one that ends the event under way; what follows it is left to the caller."""
+    def _take_plain_events(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """Take plain events from the beginning of `data`, which is `DATA`, and give back the rest."""
         start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            if end == start:
-                self._dispatch(events)
-                return data[end + 1 :]
-            self._take_line(data[start:end], events)
-            start = end + 1
-        if start < len(data):
-            self._keep_fragment(data[start:], events)
-        return b""
+        while True:
+            end = data.find(b"\n", start)
+            if end - start < LONG:
+                is_run = data[end : end + 8] == BETWEEN_PLAIN
+                return self._take_short_events(data[start:], events) if is_run else data[start:]
+            if data[end : end + 2] != b"\n\n" or end - start - 6 > self._max_plain:
+                return data[start:]
+            events.append(ServerSentEvent("message", data[start + 6 : end], self._id))
+            start = end + 2
+            if data[start : start + 6] != DATA:
+                return data[start:]
 
-    def _take_blocks(self, data: bytes, events: list[ServerSentEvent]) -> None:
-        """Take `data`, which begins between two events, a block at a time."""
-        blocks = data.split(b"\n\n")
-        rest = blocks.pop()
-        longest = min(self._max_line, self._max_event + len(b"data: "))
-        for block in blocks:
-            if block[:6] == b"data: " and 10 not in block and len(block) <= longest:
-                events.append(ServerSentEvent("message", block[6:], self._id))
-            elif block:
-                self._take_lines(block.split(b"\n"), events)
-                self._dispatch(events)
-        *lines, fragment = rest.split(b"\n")
-        self._take_lines(lines, events)
-        if fragment:
-            self._keep_fragment(fragment, events)
+    def _take_short_events(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """Take all events of `data` but the last if each of them is plain, else none, and give back the rest."""
+        raws = data.split(BETWEEN_PLAIN)
+        rest = DATA + raws.pop()
+        raws[0] = raws[0][6:]
+        longest = len(data) if len(data) <= self._max_plain else max(map(len, raws))
+        if 10 in b"".join(raws) or longest > self._max_plain:
+            return data
+        events.extend(map(ServerSentEvent, repeat("message"), raws, repeat(self._id)))
+        return rest
 
-    def _take_lines(self, lines: list[bytes], events: list[ServerSentEvent]) -> None:
-        """The lines of one block. Only its first can be blank (an odd number of line feeds): it ends nothing."""
+    def _take_lines(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """Take the lines of `data`, and give back what follows the last line end."""
+        lines = data.split(b"\n")
+        rest = lines.pop()
         for line in lines:
-            if line:
-                self._take_line(line, events)
+            if not line:
+                self._dispatch(events)
+            elif len(line) > self._max_line:
+                raise self._line_exceeded(events)
+            elif line[:6] == DATA:
+                self._take_data(line[6:], events)
+            elif line[0] != 58:
+                self._take_field(line, events)
+        return rest
 
-    def _take_line(self, line: bytes, events: list[ServerSentEvent]) -> None:
-        """One line that is not blank. The fields are those of the standard; any other is ignored."""
-        if len(line) > self._max_line:
-            raise EventLimitExceeded(f"a line of the event stream exceeds {self._max_line} bytes", events)
-        self._in_event = True
+    def _take_field(self, line: bytes, events: list[ServerSentEvent]) -> None:
+        """One line that is neither blank nor a comment. The fields are those of the standard; any other is ignored."""
         name, _, value = line.partition(b":")
-        if value[:1] == b" ":
-            value = value[1:]
-        if name == b"data":
-            self._take_data(value, events)
-        elif name == b"event":
+        value = value.removeprefix(b" ")
+        if name == b"event":
             self._event = value.decode("utf-8", "replace")
+            self._in_event = True
+        elif name == b"data":
+            self._take_data(value, events)
         elif name == b"id":
             if 0 not in value:
                 self._id = value.decode("utf-8", "replace")
+                self._in_event = True
         elif name == b"retry" and value.isdigit():
             digits = value.lstrip(b"0") or b"0"
             self.retry = int(digits) if len(digits) <= MAX_RETRY_DIGITS else 10**MAX_RETRY_DIGITS
 
     def _take_data(self, value: bytes, events: list[ServerSentEvent]) -> None:
-        self._data_size += len(value) + bool(self._data)
-        if self._data_size > self._max_event:
-            raise EventLimitExceeded(f"an event of the stream exceeds {self._max_event} bytes", events)
+        self._in_event = True
         self._data.append(value)
+        self._data_size += len(value) + 1
+        if self._data_size > self._max_event + 1:
+            raise EventLimitExceeded(f"an event of the stream exceeds {self._max_event} bytes", events)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         """A blank line: the id is in force, and there is an event if there is data (an empty line of it counts)."""
         self.last_event_id = self._id
         if self._data:
-            raw = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(ServerSentEvent(self._event or "message", raw, self._id))
+            events.append(ServerSentEvent(self._event or "message", b"\n".join(self._data), self._id))
             self._data.clear()
             self._data_size = 0
         self._event = ""
         self._in_event = False
+
+    def _line_exceeded(self, events: list[ServerSentEvent]) -> EventLimitExceeded:
+        return EventLimitExceeded(f"a line of the event stream exceeds {self._max_line} bytes", events)
 
 
 def encode_event(data: str, *, event: str = "", id: str | None = None, retry: int | None = None) -> bytes:

@@ -1,0 +1,43 @@
+// Event streams read by eventsource-parser, which needs text: a TextDecoder makes it of the bytes, as its readme says.
+// The same questions and answers as python_decoders.py. Run with the folder of the package as the argument.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const folder = process.argv[2];
+const version = JSON.parse(readFileSync(join(folder, "package.json"), "utf-8")).version;
+const { createParser } = await import(pathToFileURL(join(folder, "dist", "index.js")));
+
+function read(stream, places) {
+  const events = [];
+  let retry = null;
+  let lastId = "";
+  let error = null;
+  try {
+    const decoder = new TextDecoder();
+    const parser = createParser({
+      onEvent(event) {
+        lastId = event.id ?? lastId;
+        events.push([event.event ?? "message", event.data, lastId]);
+      },
+      onRetry(time) {
+        retry = time;
+      },
+    });
+    [0, ...places].forEach((start, index) => {
+      parser.feed(decoder.decode(stream.subarray(start, places[index]), { stream: true }));
+    });
+  } catch (raised) {
+    error = raised.name;
+  }
+  return { events, retry, error };
+}
+
+const streams = JSON.parse(readFileSync(0, "utf-8"));
+const readings = streams.map(({ stream, cuts }) => {
+  const bytes = Buffer.from(stream, "base64");
+  return cuts.map((places) => read(bytes, places));
+});
+const call = "`createParser({onEvent, onRetry}).feed(text)`";
+process.stdout.write(JSON.stringify({ "eventsource-parser": { version, call, readings } }));
