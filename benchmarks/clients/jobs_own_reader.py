@@ -1,0 +1,30 @@
+"""Image jobs by hand, on asyncio's streams: one connection a job, kept for its six requests."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from .jobs import Headers, do_job
+from .running import Take, on_asyncio
+from .wire import address
+
+
+async def job(url: str, model: str, take: Take) -> None:
+    """One job."""
+    reader, writer = await asyncio.open_connection(*address(url))
+
+    async def send(method: str, url: str, headers: Headers, body: bytes) -> bytes:
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        lines = [f"{method} {target} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join([*lines, "\r\n"]).encode() + body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        return await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+
+    await do_job(url, send, take)
+    writer.close()
+
+
+run = on_asyncio(job)

@@ -1,0 +1,24 @@
+"""g4f's client over its original providers, aimed at the emulators."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from .provider_g4f import MESSAGES, fresh_provider, on_one_loop
+from .running import Take
+
+g4f = import_module("g4f.client")
+# Or it asks elsewhere for its latest release.
+import_module("g4f.debug").__dict__["version_check"] = False
+
+
+async def _ask_all(url: str, model: str, streams: int, take: Take) -> None:
+    for _ in range(streams):
+        client = g4f.AsyncClient(provider=fresh_provider(model, url))
+        async for chunk in client.chat.completions.create(messages=MESSAGES, model="", stream=True):
+            text = chunk.choices[0].delta.content
+            if text:
+                take(text)
+
+
+run = on_one_loop(_ask_all)

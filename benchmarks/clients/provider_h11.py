@@ -1,0 +1,9 @@
+"""modelwire's providers over plain sockets."""
+
+from __future__ import annotations
+
+from modelwire_io.h11_transport import H11Transport
+
+from .provider_modelwire import over_blocking
+
+run = over_blocking(H11Transport)

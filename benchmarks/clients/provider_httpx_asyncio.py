@@ -1,0 +1,9 @@
+"""modelwire's providers over httpx on asyncio."""
+
+from __future__ import annotations
+
+from modelwire_io.httpx_transport import AsyncHttpxTransport
+
+from .provider_modelwire import over_asyncio
+
+run = over_asyncio(AsyncHttpxTransport)
