@@ -14,51 +14,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+from terminal import draw, typed
 
 from modelwire.catalog import PROVIDERS
 
 PICTURE = Path(__file__).resolve().parent / "demo.svg"
-COLUMNS = 100
 COMMAND = "modelwire demo -O pictures"
 LABELS = [provider.label for provider in PROVIDERS.values()]
-
-THEME = TerminalTheme(
-    (13, 17, 23),
-    (230, 237, 243),
-    [(72, 79, 88), (255, 123, 114), (63, 185, 80), (210, 153, 34)] * 2,
-)
-# No font is fetched from anywhere: whoever looks has one of these, and every piece of text is told how wide it is.
-TEMPLATE = """\
-<svg xmlns="http://www.w3.org/2000/svg" class="rich-terminal" viewBox="0 0 {width} {height}" role="img"
-    aria-labelledby="title description">
-  <title id="title">modelwire demo</title>
-  <desc id="description">A terminal in which the command "modelwire demo" runs every provider against the emulators:
-  what Cromicle answered, how ARTA drew a picture, and a table of the requests and times of all five.</desc>
-  <style>
-  .{unique_id}-matrix {{
-    font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace;
-    font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width;
-  }}
-  {styles}
-  </style>
-  <defs>
-    <clipPath id="{unique_id}-clip-terminal">
-      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
-    </clipPath>
-    {lines}
-  </defs>
-  {chrome}
-  <g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-    {backgrounds}
-    <g class="{unique_id}-matrix">
-    {matrix}
-    </g>
-  </g>
-</svg>
-"""
+DESCRIPTION = """A terminal in which the command "modelwire demo" runs every provider against the emulators:
+  what Cromicle answered, how ARTA drew a picture, and a table of the requests and times of all five."""
 
 
 def record() -> str:
@@ -96,12 +61,8 @@ def shorten(screen: Text) -> list[Text]:
 
 def main() -> None:
     """Record, and draw."""
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
-    console.print(Text.assemble(("$ ", "dim"), (COMMAND, "bold")))
-    for line in shorten(Text.from_ansi(record().rstrip("\n"))):
-        console.print(line, overflow="fold")
-    picture = console.export_svg(title="", theme=THEME, code_format=TEMPLATE, unique_id="demo")
-    PICTURE.write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n", encoding="utf-8")
+    lines = shorten(Text.from_ansi(record().rstrip("\n")))
+    draw(PICTURE, [typed(COMMAND), *lines], title="modelwire demo", description=DESCRIPTION)
 
 
 if __name__ == "__main__":

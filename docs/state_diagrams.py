@@ -23,7 +23,7 @@ FILES = (*sorted((SOURCES / "providers").glob("[a-z]*.py")), SOURCES / "download
 PAGE = DOCS / "states.md"
 MARK = "<!-- All below is written by docs/state_diagrams.py: change the source instead. -->\n"
 END = "end"
-WAITS = ("fetch", "stream", "sleep")
+WAITS = ("fetch", "stream", "evaluate", "sleep")
 
 Method = ast.FunctionDef
 
@@ -41,7 +41,7 @@ class Transition(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """What a phase waits for: `fetch` or `stream` and the request, or `sleep` and how long."""
+    """What a phase waits for: `fetch` or `stream` and the request, `evaluate` and the script, `sleep` and how long."""
 
     kind: str
     what: str
@@ -187,11 +187,11 @@ def _waits(phase: Method) -> Iterator[Wait]:
     for call in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
         if isinstance(call, ast.Call) and _own_name(call.func) in WAITS:
             kind = _own_name(call.func)
-            yield Wait(kind, _waited_for(call.args[0], is_request=kind != "sleep"))
+            yield Wait(kind, _waited_for(call.args[0], is_request=kind in ("fetch", "stream")))
 
 
 def _waited_for(argument: ast.expr, *, is_request: bool) -> str:
-    """The method that builds the request, or how long a pause is."""
+    """The method that builds the request, the script, or how long a pause is."""
     if is_request:
         return next(name for node in ast.walk(argument) if isinstance(node, ast.expr) and (name := _own_name(node)))
     return ast.unparse(argument).removeprefix("self.")

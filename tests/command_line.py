@@ -206,6 +206,11 @@ class Running:
         self._stderr = process.stderr
         self._read: dict[IO[bytes] | None, bytes] = {process.stdout: b"", process.stderr: b""}
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
     def wait_for(self, text: str) -> str:
         """Wait until `text` is on stdout; returns all that is."""
         return self._read_until(self._stdout, text)
@@ -247,6 +252,11 @@ class Terminal:
         self._descriptor = descriptor
         self._process = process
         self._bytes = b""
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
 
     @property
     def screen(self) -> str:

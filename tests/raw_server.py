@@ -7,6 +7,7 @@ in a script is raised in the test when the server is left.
 from __future__ import annotations
 
 import re
+import select
 import socket
 import ssl
 import struct
@@ -32,6 +33,7 @@ class Connection:
         self._tls = tls
         self._pending = b""
         self.received = b""
+        self.sent = 0  # bytes
         self.saw_end = threading.Event()  # the client closed, or reset, its side
 
     def start(self) -> None:
@@ -69,6 +71,7 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
+        self.sent += len(data)
         self._peer.sendall(data)
 
     def answer(self, data: bytes = OK) -> None:
@@ -90,6 +93,12 @@ class Connection:
                 self._receive()
         except ConnectionError:
             pass
+
+    def hang(self) -> None:
+        """Neither read nor write, until the server is left or the client is gone for good."""
+        poll = select.poll()
+        poll.register(self._peer, 0)
+        poll.poll(PATIENCE * 1000)
 
     def secure(self, tls: ssl.SSLContext) -> None:
         """Speak TLS from here on, as the server behind a tunnel does."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from hypothesis import strategies as st
 
-from modelwire.commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from modelwire.commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import (
     BodyReceived,
@@ -78,7 +78,7 @@ class Session:
     flow: Flow
     now: float = NOW
     log: list[Item] = field(default_factory=list)
-    wait: SendRequest | Sleep | None = None
+    wait: SendRequest | Evaluate | Sleep | None = None
     is_over: bool = False
     open_request: int | None = None  # sent, and neither ended nor aborted
 
@@ -87,7 +87,7 @@ class Session:
         self.now += after
         was_over = self.is_over
         batch = self.flow.handle(event, self.now)
-        waits = [item for item in batch if isinstance(item, SendRequest | Sleep | Finished)]
+        waits = [item for item in batch if isinstance(item, SendRequest | Evaluate | Sleep | Finished)]
         assert len(waits) <= 1, "more than one wait in a batch"
         assert not waits or batch[-1] is waits[0], "the wait is not the last item of its batch"
         assert not was_over or batch == [], "something after Finished"
@@ -110,7 +110,7 @@ class Session:
             case SendRequest(request_id):
                 assert self.open_request in (None, request_id), "a request before the last was over"
                 self.open_request = request_id
-            case Sleep() | Finished():
+            case OpenPage() | Evaluate() | Sleep() | Finished():
                 assert self.open_request is None, "a request was left open"
 
     def start(self, entropy: bytes = ENTROPY, secret_entropy: bytes = b"") -> list[Item]:
@@ -160,7 +160,7 @@ class Session:
 
     @property
     def outputs(self) -> list[Output]:
-        return [item for item in self.log if not isinstance(item, SendRequest | AbortRequest | Sleep | Finished)]
+        return [item for item in self.log if not isinstance(item, Command)]
 
     @property
     def text(self) -> str:

@@ -127,8 +127,14 @@ USAGE_ERRORS = {
     ("login",): "Missing argument 'PROVIDER'; see: modelwire login --help",
     ("login", "halio"): "unknown provider 'halio': did you mean 'hailuo'?",
     ("login", "cromicle"): "Cromicle needs no login: modelwire chat -m cromicle PROMPT",
-    ("login", "hailuo"): "there is no terminal to ask on: pipe the token in, with --token-stdin; see: ",
+    ("login", "arta"): "there is no terminal to ask on: pipe the api key in, with --token-stdin; see: ",
+    ("login", "arta", "--headless"): "--headless is for a browser, and none is opened; see: ",
+    ("login", "hailuo", "--manual", "--timeout", "9"): "--timeout is for a browser, and none is opened; see: ",
+    ("login", "hailuo", "--manual", "--token-stdin"): "--manual goes with neither --token-stdin nor --import; see: ",
+    ("login", "hailuo", "--import", "none.har"): "cannot read none.har: No such file or directory",
     ("login", "hailuo", "--base-url", "nowhere"): "'nowhere' is not an http(s) URL",
+    ("login", "hailuo", "--headless", "--browser", "no-such"): "'no-such' is not a program: name Chrome or Chromium",
+    ("logout", "cromicle", "--base-url", "nowhere"): "'nowhere' is not an http(s) URL",
     ("emulate", "--port", "70000"): "Invalid value for '--port': 70000 is not in the range 0<=x<=65535; see: ",
 }
 
@@ -286,7 +292,7 @@ def test_a_missing_login_is_asked_for(inside: Inside, emulators: EmulatorServer)
         result,
         f"Hailuo AI wants a login: {url}",
         "modelwire: Hailuo AI answers only after a login",
-        f"To store the token: modelwire login hailuo --base-url {url}. To try it without: --emulate",
+        f"To log in: modelwire login hailuo --base-url {url}. To try it without: --emulate",
     )
     fails(
         inside.run("image", "a cat"),

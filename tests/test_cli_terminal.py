@@ -119,26 +119,45 @@ def test_ctrl_c_ends_an_answer(home: Home) -> None:
     assert result.err.replace("^C", "").split() == ["Once", "upon", "interrupted"]
 
 
-def test_a_token_is_asked_for_and_not_shown(home: Home) -> None:
-    with home.terminal("login", "hailuo") as terminal:
-        terminal.wait_for("Hailuo AI token (not shown): ")
-        terminal.type("T-12345678\n")
+def test_a_key_is_asked_for_and_not_shown(home: Home) -> None:
+    with home.terminal("login", "arta") as terminal:
+        terminal.wait_for("ARTA api key (not shown): ")
+        terminal.type("K-12345678\n")
         result = terminal.finish()
     assert result.code == 0
     assert "12345678" not in result.err
-    assert result.err.endswith("stored the token for Hailuo AI at https://www.hailuo.ai\n")
-    assert "https://www.hailuo.ai\n" in result.err.partition("(not shown)")[0]
-    path = home.data / "hailuo.json"
-    assert msgspec.json.decode(path.read_bytes())["origins"]["https://www.hailuo.ai"]["token"] == "T-12345678"
+    assert result.err.endswith("stored the api key for ARTA at https://ai-arta.com\n")
+    assert "https://ai-arta.com\n" in result.err.partition("(not shown)")[0]
+    path = home.data / "arta.json"
+    assert msgspec.json.decode(path.read_bytes())["origins"]["https://ai-arta.com"]["api_key"] == "K-12345678"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_values_of_a_browser_are_asked_for_and_not_shown(home: Home) -> None:
+    with home.terminal("login", "hailuo", "--manual") as terminal:
+        terminal.wait_for('localStorage["_token"] (not shown): ')
+        terminal.type('"T-12345678"\n')
+        terminal.wait_for('localStorage["UNIQUE_USER_ID"] (not shown; may be left empty): ')
+        terminal.type("\n")
+        terminal.wait_for('localStorage["USER_HARD_WARE_INFO"] (not shown; may be left empty): ')
+        terminal.type("4711-4711\n")
+        terminal.wait_for("navigator.userAgent (not shown; may be left empty): ")
+        terminal.type("'Mozilla/5.0 (X11)'\n")
+        result = terminal.finish()
+    assert result.code == 0
+    assert not any(value in result.err for value in ("12345678", "4711", "Mozilla"))
+    assert result.err.endswith("stored the login for Hailuo AI at https://www.hailuo.ai\n")
+    kept = msgspec.json.decode((home.data / "hailuo.json").read_bytes())["origins"]["https://www.hailuo.ai"]
+    told = {"token": "T-12345678", "uuid": "", "device_id": "4711-4711", "user_agent": "Mozilla/5.0 (X11)"}
+    assert kept.items() >= told.items()
 
 
 @pytest.mark.parametrize(
     ("keys", "code", "said"),
-    [(CTRL_C, 130, "interrupted"), (CTRL_D, 130, "interrupted"), ("\n", 2, "the token is empty")],
+    [(CTRL_C, 130, "interrupted"), (CTRL_D, 130, "interrupted"), ("\n", 2, "the api key is empty")],
 )
 def test_a_login_may_be_left(home: Home, keys: str, code: int, said: str) -> None:
-    with home.terminal("login", "hailuo") as terminal:
+    with home.terminal("login", "arta") as terminal:
         terminal.wait_for("(not shown): ")
         terminal.type(keys)
         result = terminal.finish()

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.cookies import Cookie, Cookies, cookie_header, parse_cookie, store_cookies
+from modelwire.cookies import MOST_COOKIES, Cookie, Cookies, cookie_header, parse_cookie, site_cookies, store_cookies
+from modelwire.errors import InvalidInput
 
 NOW = 1_700_000_000.0
 URL = "https://www.site.example/auth/login?x"
@@ -207,3 +208,56 @@ def test_whatever_a_server_sets_the_header_can_be_sent(values: list[str]) -> Non
     assert header.isascii()
     assert header.isprintable() or header == ""
     assert len(stored(*values)) <= 50
+
+
+# Cookies that another client holds.
+
+
+def held(name: str = "a", value: str = "1", **given: object) -> Cookie:
+    return msgspec.convert({"name": name, "value": value, "domain": "www.site.example"} | given, Cookie)
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        held(),
+        held(value=""),
+        held(domain="site.example", host_only=False),
+        held(path="/elsewhere", secure=True),
+        held(expires=NOW + 1),
+    ],
+)
+def test_a_cookie_of_the_site(cookie: Cookie) -> None:
+    assert site_cookies([cookie], URL, NOW) == (cookie,)
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        held(domain="site.example"),
+        held(domain="other.site.example", host_only=False),
+        held(domain="a.www.site.example"),
+        held(domain=""),
+        held(domain="", host_only=False),
+        held(expires=NOW),
+        held(name=""),
+        held(name="a b"),
+        held(value="1\r\nx: y"),
+        held(value="ж"),
+        held(value="1" * 4096),
+        held(path="/\n"),
+    ],
+)
+def test_a_cookie_that_is_not_of_the_site_or_cannot_be_sent(cookie: Cookie) -> None:
+    assert site_cookies([cookie], URL, NOW) == ()
+
+
+def test_of_too_many_the_last_are_kept() -> None:
+    cookies = [held(name=f"a{number}") for number in range(MOST_COOKIES + 5)]
+    assert site_cookies(cookies, URL, NOW) == tuple(cookies[5:])
+
+
+def test_a_url_that_nobody_can_take_apart_is_refused() -> None:
+    # Not with a bare ValueError, which would come out of a flow's `handle`.
+    with pytest.raises(InvalidInput, match="no cookies for a URL that is none"):
+        cookie_header((), "http://[::1", NOW)

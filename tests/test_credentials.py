@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,14 @@ def test_what_is_kept_is_kept_by_provider_and_origin(store: FileStore, kind: str
 
 def test_a_file_store_leaves_private_files_and_none_besides(store: FileStore) -> None:
     store.save("hailuo", HERE, TOKEN)
-    assert msgspec.json.decode(store.path("hailuo").read_bytes()) == {"version": 1, "origins": {HERE: TOKEN}}
+    written = msgspec.json.decode(store.path("hailuo").read_bytes())
+    assert abs(written.pop("saved").pop(HERE) - time.time()) < 60
+    assert written == {"version": 1, "origins": {HERE: TOKEN}}
+    store.save("hailuo", THERE, TOKEN)
+    store.save("hailuo", HERE, None)
+    assert list(msgspec.json.decode(store.path("hailuo").read_bytes())["saved"]) == [THERE]
+    store.save("hailuo", THERE, None)
+    store.save("hailuo", HERE, TOKEN)
     assert stat.S_IMODE(store.directory.stat().st_mode) == 0o700
     files = sorted(store.directory.iterdir())
     # The lock may stay: who removes a lock file may remove another's lock.

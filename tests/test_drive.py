@@ -401,16 +401,21 @@ def test_the_two_drivers_are_the_same_text() -> None:
     [
         (drive.Transport, drive.AsyncTransport, set()),
         (drive.Exchange, drive.AsyncExchange, set()),
+        (drive.Browser, drive.AsyncBrowser, set()),
         # Files are read in a thread of their own, and each half has a default of its own.
-        (client.Client, client.AsyncClient, {"log_in", "transport"}),
+        (client.Client, client.AsyncClient, {"log_in", "log_in_with_browser", "import_login", "log_out", "transport"}),
         # A store is called in a thread of its own.
         (work.Work, work.AsyncWork, {"__next__"}),
         (work.Chat, work.AsyncChat, set()),
         # There is no `list` of what is asynchronous.
         (work.ImageJob, work.AsyncImageJob, {"fetch"}),
         (httpx_transport.HttpxTransport, httpx_transport.AsyncHttpxTransport, {"sleep"}),
-        # Deadlines are kept by cancellation, and generators have to be run out.
-        (httpx_transport.HttpxExchange, httpx_transport.AsyncHttpxExchange, {"receive", "_run", "_run_out"}),
+        # Deadlines are kept by cancellation, generators have to be run out, and an event loop cannot be left.
+        (
+            httpx_transport.HttpxExchange,
+            httpx_transport.AsyncHttpxExchange,
+            {"__init__", "receive", "close", "_run", "_run_out"},
+        ),
     ],
 )
 def test_twins_are_the_same_text(blocking: type[Any], asynchronous: type[Any], apart: set[str]) -> None:

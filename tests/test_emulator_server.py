@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import socket
 import time
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
-from anyio.abc import Listener, SocketStream, TaskGroup
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 from asking import multipart_of
 from modelwire.emulators import EMULATORS, Behaviour
@@ -259,20 +260,63 @@ def test_connections_that_cannot_be_accepted_are_waited_for(monkeypatch: pytest.
     monkeypatch.setattr(emulator_server, "ACCEPT_PAUSE", 0)
     troubles: list[Exception] = [OSError(24, "Too many open files"), anyio.BrokenResourceError()]
 
-    class Crowded(Listener[SocketStream]):
-        async def serve(self, handler: object, task_group: TaskGroup | None = None) -> None:
-            raise troubles.pop() if troubles else anyio.ClosedResourceError
-
-        async def aclose(self) -> None: ...
+    async def refuse(listener: SocketListener) -> SocketStream:
+        raise troubles.pop() if troubles else anyio.ClosedResourceError
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
+            listener = await emulator_server._listen(0)
+            monkeypatch.setattr(type(listener), "accept", refuse)
             site = EmulatedSite("http://127.0.0.1:1", AT_ONCE, Journal())
-            with pytest.raises(anyio.ClosedResourceError):
-                await emulator_server._accept_all(Crowded(), site, tasks)
+            client = socket.create_connection((emulator_server.HOST, listener.extra(SocketAttribute.local_port)))
+            with client, pytest.raises(anyio.ClosedResourceError):
+                await emulator_server._accept_all(listener, site, tasks)
+            await listener.aclose()
 
     anyio.run(main)
     assert not troubles
+
+
+@pytest.mark.parametrize("steps", range(8))
+@pytest.mark.parametrize("loop", [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})], ids=str)
+def test_a_connection_that_comes_just_when_the_server_is_stopped_is_closed(
+    loop: tuple[str, dict[str, bool]], steps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            url = urlsplit(await start(tasks, AT_ONCE, Journal()))
+            # The server has come to wait for connections.
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+            clients.append(socket.create_connection((url.hostname or "", url.port or 0)))
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    clients: list[socket.socket] = []
+    anyio.run(main, backend=loop[0], backend_options=loop[1])
+    gc.collect()  # a socket that was lost is a warning, and so an error
+    for client in clients:
+        with client:
+            client.settimeout(5.0)
+            try:
+                assert client.recv(1) == b""
+            except ConnectionResetError:
+                pass
+    assert caplog.records == []
+
+
+def test_a_connection_that_went_away_before_it_was_accepted_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator_server, "ACCEPT_PATIENCE", 0.01)
+
+    async def main() -> None:
+        listener = await emulator_server._listen(0)
+        with socket.create_connection((emulator_server.HOST, listener.extra(SocketAttribute.local_port))):
+            monkeypatch.setattr(type(listener), "accept", lambda self: anyio.sleep_forever())
+            assert await emulator_server._accept(listener) is None
+        await listener.aclose()
+
+    anyio.run(main)
 
 
 def test_a_journal_keeps_the_latest() -> None:

@@ -22,6 +22,7 @@ CLASSES = {
     "rate_limited": errors.RateLimited,
     "refused": errors.Refused,
     "login_required": errors.LoginRequiredError,
+    "page_lost": errors.PageLost,
     "no_answer": errors.NoAnswer,
     "job_failed": errors.JobFailed,
     "in_doubt": errors.InDoubt,

@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelwire.commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from modelwire.commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
+from modelwire.cookies import Cookie
 from modelwire.errors import Failure
 from modelwire.events import (
     BodyReceived,
     Cancel,
     Event,
+    PageClosed,
+    PageEvaluated,
     RequestFailed,
     ResponseEnded,
     ResponseStarted,
@@ -43,6 +46,8 @@ EVENTS: list[Event] = [
     BodyReceived(1, b"S3cret\xff\x00"),
     ResponseEnded(1),
     RequestFailed(1, "network", "reset"),
+    PageEvaluated(1, f'"{SECRET}"', (Cookie(name="a", value=SECRET, domain="a.example", expires=1.5),)),
+    PageClosed(1, "failed", SECRET),
     Woken(),
     Cancel(),
 ]
@@ -59,6 +64,8 @@ COMMANDS: list[Command] = [
         1_700_000_000.5,
     ),
     AbortRequest(1),
+    OpenPage("https://a.example/"),
+    Evaluate(1, "1 + 1", 1_700_000_000.5),
     Sleep(1_700_000_000.5),
     Finished(),
     Finished(Failure(kind="status", message="no", phase="start", status=404)),
@@ -116,6 +123,8 @@ def test_what_is_shown_instead() -> None:
         "ResponseStarted(request_id=1, status=200, headers=<set-cookie, x>)",
         "BodyReceived(request_id=1, data=<8 bytes>)",
     ]
+    assert repr(EVENTS[5]) == "PageEvaluated(request_id=1, value=<8 characters>, cookies=<1>)"
+    assert repr(COMMANDS[3]) == "Evaluate(request_id=1, script=<5 characters>, deadline=1700000000.5)"
     assert repr(OUTPUTS[4]) == "ConversationChanged(<token, chatID>)"
     assert repr(OUTPUTS[5]) == "CredentialsChanged(<token, cookies>)"
     assert repr(OUTPUTS[6]) == "CredentialsChanged(None)"

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import quote, quote_plus
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.cookies import Cookie
@@ -1287,6 +1288,59 @@ def test_input_that_a_flow_would_refuse_is_refused_from_a_snapshot_too() -> None
         Choosy.restore(snapshot.replace("good", "evil"))
 
 
+# What a user gives.
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """Options as providers have them. A Struct checks nothing when it is made by hand."""
+
+    name: str = "small"
+    width: Annotated[int, Meta(ge=1)] = 1
+    scale: float = 1.0
+
+
+@dataclass(kw_only=True)
+class Sized(Asking):
+    size: Size = Size()
+    title: str = ""
+    kept_out: Size = field(default=Size(), metadata=NOT_KEPT)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"title": "\ud800"},
+        {"size": Size(name="\udc80x")},
+        {"kept_out": Size(name="\ud800")},
+        {"credentials": {"key": "\ud800"}},
+    ],
+)
+def test_a_lone_surrogate_is_refused_at_once_wherever_it_is(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=rf"^the field '{next(iter(given))}' holds a lone surrogate"):
+        Sized(**given)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        Size(width=0),
+        Size(width="1"),  # type: ignore[arg-type]
+        Size(width=10**5000),
+        Size(scale=float("nan")),
+        Size(scale=float("inf")),
+        Size(name=object()),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_snapshot_could_not_bring_back_is_refused_at_once(size: Size) -> None:
+    with pytest.raises(InvalidInput, match=r"^the field 'size' does not fit: "):
+        Sized(size=size)
+
+
+def test_what_is_no_part_of_a_snapshot_need_not_fit_into_one() -> None:
+    assert begin(Sized(kept_out=Size(scale=float("inf")))).requests
+    assert begin(through_json(Sized(size=Size(name="ж", width=10**30, scale=0.5)))).requests
+
+
 # Draws.
 
 
@@ -1412,6 +1466,16 @@ def test_a_secret_in_an_error_of_a_phase_is_concealed() -> None:
         raise JobFailed(f"no luck with {flow.conceal('T-12345678')}")
 
     assert play(Custom(steps=blunder)).failure.message == "no luck with [secret]"
+
+
+def test_a_message_of_a_phase_is_one_line_that_is_not_too_long() -> None:
+    def blunder(flow: Custom) -> Steps:
+        yield from flow.sleep(0)
+        raise JobFailed("no luck:\x1b[2J\r\n\u202e" + "x" * 5000)
+
+    message = play(Custom(steps=blunder)).failure.message
+    assert message.startswith("no luck: [2J xxx")
+    assert len(message) == 1000
 
 
 def test_what_is_too_short_to_be_a_secret_garbles_nothing() -> None:

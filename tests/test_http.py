@@ -16,6 +16,7 @@ from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.http import (
     Reply,
     Request,
+    content_coding,
     find_header,
     form_body,
     header_size,
@@ -145,6 +146,12 @@ def test_the_media_type(value: str, expected: str) -> None:
     assert media_type(()) == ""
 
 
+def test_content_codings_in_several_headers_are_one_list() -> None:
+    assert content_coding((("Content-Encoding", "gzip"), ("x", "y"), ("content-encoding", "br"))) == "gzip, br"
+    assert content_coding((("Content-Encoding", "gzip"),)) == "gzip"
+    assert content_coding((("content-type", "gzip"),)) is None
+
+
 def test_the_size_of_a_head_is_names_and_values() -> None:
     assert header_size([("ab", "cde"), ("f", "")]) == 6
 
@@ -218,7 +225,12 @@ def test_an_origin(url: str, expected: tuple[str, str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "x", "ftp://a.example", "https://", "https://:80/", "https://a:port/", "https://a:70000/", "http://[/"]
+    "url",
+    [
+        *("", "x", "ftp://a.example", "https://", "https://:80/", "https://a:port/", "https://a:70000/", "http://[/"),
+        # A port that is given is no scheme.
+        *("ftp://a.example:21/", "gopher://a.example:80/", "//a.example:80/"),
+    ],
 )
 def test_what_has_no_origin_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):

@@ -124,6 +124,15 @@ RESPONSES = {
             RequestFailed(1, "protocol", "the response comes in a content coding that was not asked for"),
         ],
     ),
+    "codings in two headers, the second unknown": (
+        response("Content-Encoding: identity", "Content-Encoding: br", "Content-Length: 2", body=b"ok"),
+        [
+            ResponseStarted(
+                1, 200, (("Content-Encoding", "identity"), ("Content-Encoding", "br"), ("Content-Length", "2"))
+            ),
+            RequestFailed(1, "protocol", "the response comes in a content coding that was not asked for"),
+        ],
+    ),
     "a switch of protocols": (
         response("Upgrade: other", status="101 Switching Protocols"),
         [RequestFailed(1, "protocol", "Received server _SWITCH_UPGRADE event without a pending proposal")],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -52,6 +54,43 @@ def test_anything_else(data: bytes | str, message: str) -> None:
     with pytest.raises(RemoteProtocolError) as info:
         decode(data, Shape)
     assert str(info.value) == message
+
+
+class Up(msgspec.Struct, tag=True): ...
+
+
+class Down(msgspec.Struct, tag=True): ...
+
+
+class Moved(msgspec.Struct):
+    way: Up | Down
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    status: Literal["done", "failed"] = "done"
+    number: Literal[1, 2] = 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'{"status": "S3cret\\u001b[2J"}', "Invalid enum value - at `$.status`"),
+        (b'{"status": "\' - at `$.S3cret`"}', "Invalid enum value - at `$.status`"),
+        (b'{"number": 3}', "Invalid enum value - at `$.number`"),
+        (b'{"S3cret\\n": 1}', "Object contains unknown field"),
+    ],
+)
+def test_no_data_is_in_the_message(data: bytes, message: str) -> None:
+    with pytest.raises(RemoteProtocolError) as info:
+        decode(data, Strict)
+    assert str(info.value) == f"the JSON has another shape than expected: {message}"
+
+
+@pytest.mark.parametrize("kind", ["S3cret", "a`b\n"])
+def test_no_data_is_in_the_message_where_the_type_of_a_union_is_wrong(kind: str) -> None:
+    with pytest.raises(RemoteProtocolError) as info:
+        decode(msgspec.json.encode({"way": {"type": kind}}), Moved)
+    assert str(info.value) == "the JSON has another shape than expected: Invalid value - at `$.way.type`"
 
 
 @given(st.binary() | st.text())

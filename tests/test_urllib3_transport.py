@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import ClassVar
 
 import pytest
 
 from carriers import carry
+from contract.scripts import answering, get, saw_end
+from contract.socks import Socks
 from modelwire.errors import InvalidInput
-from modelwire.events import Event, RequestFailed, Woken
 from modelwire_io import urllib3_transport
 from modelwire_io.drive import AsyncTransport
-from raw_server import OK, RawServer, chunk, response
-from transport_contract import EMPTY, TransportContract, answering, get, saw_end
+from raw_server import OK, RawServer
+from transport_contract import TransportContract
 from transports_under_test import Carrier
-
-NO = OK.replace(b"ok", b"no")
 
 
 @pytest.fixture
@@ -24,32 +22,8 @@ def carrier() -> Carrier:
     return Carrier("urllib3", "blocking")
 
 
-class TestUrllib3(TransportContract):
-    """What every transport does, and what urllib3 does otherwise."""
-
-    # http.client itself skips any number of responses 100.
-    ends_of_a_flood: ClassVar[set[type[Event]]] = {RequestFailed, Woken}
-
-    def kind_of_nonsense(self, data: bytes) -> str:
-        # http.client takes a chunk without a size for the end of the connection.
-        return "network" if data.endswith(b"\r\n\r\nsecret\r\n") else "protocol"
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            OK + b"surplus",
-            OK + NO,
-            EMPTY + NO,
-            response("Transfer-Encoding: chunked", body=chunk(b"ok") + chunk(b"") + NO),
-        ],
-    )
-    async def test_a_surplus_that_came_with_an_answer_is_forgotten(
-        self, transport: AsyncTransport, answer: bytes
-    ) -> None:
-        with RawServer(answering(answer, OK)) as server:
-            assert (await carry(transport, get(server.url))).body in (b"ok", b"")
-            assert (await carry(transport, get(server.url))).body == b"ok"
-            assert len(server.connections) == 1
+class TestUrllib3(TransportContract, Socks):
+    """What every transport does, and what this one does beyond that."""
 
     async def test_a_missing_library_says_what_to_install(
         self, carrier: Carrier, monkeypatch: pytest.MonkeyPatch

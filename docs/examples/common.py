@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 
+from modelwire.commands import Evaluate, OpenPage
 from modelwire.errors import Failure
 from modelwire.flow import Flow
 from modelwire.limits import Limits
@@ -49,8 +50,8 @@ class Task:
         kind = None if self.failure is None else self.failure.kind
         return kind == ("cancelled" if self._most < math.inf else None)
 
-    def show(self, output: Output) -> None:
-        """Print what the flow tells."""
+    def show(self, output: Output | OpenPage | Evaluate) -> None:
+        """Print what the flow tells. Chats and image jobs open no pages: only logins do."""
         match output:
             case TextDelta(text):
                 print(text, end="", flush=True)

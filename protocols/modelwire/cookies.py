@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
 
 from .dates import parse_http_date
+from .errors import InvalidInput
 from .http import Headers
 
 # What RFC 6265, 6.1, asks a client to hold at least. What is over is dropped, the oldest first.
@@ -66,6 +68,22 @@ def cookie_header(cookies: Cookies, url: str, now: float) -> Headers:
     return (("cookie", "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)),) if fitting else ()
 
 
+def site_cookies(cookies: Iterable[Cookie], url: str, now: float) -> Cookies:
+    """Of the cookies that another client holds, those that could be sent to the host of `url`, the newest last."""
+    _, host, _ = _place(url)
+    fitting = [
+        cookie
+        for cookie in cookies
+        if (host == cookie.domain or (not cookie.host_only and _is_below(host, cookie.domain)))
+        and (cookie.expires is None or cookie.expires > now)
+        and len(cookie.name) + len(cookie.value) <= LONGEST_COOKIE
+        and _NAME.fullmatch(cookie.name)
+        and _VALUE.fullmatch(cookie.value)
+        and _VALUE.fullmatch(cookie.path)
+    ]
+    return tuple(fitting)[-MOST_COOKIES:]
+
+
 def parse_cookie(text: str, url: str, now: float) -> Cookie | None:
     """The cookie of one Set-Cookie header, or None where a client must ignore it (RFC 6265, 5.2 and 5.3)."""
     pair, *attributes = text.split(";")
@@ -101,7 +119,10 @@ def _expiry(given: dict[str, str], now: float) -> float | None:
 
 
 def _place(url: str) -> tuple[str, str, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidInput("there are no cookies for a URL that is none") from None
     return parts.scheme, (parts.hostname or "").lower(), parts.path or "/"
 
 

@@ -1,8 +1,8 @@
 """The machine under every flow: what it does with each event, and when it gives up waiting.
 
-Phases are its programme: generators that yield what they wait for, an `Exchange` or a `Nap`. The engine turns a wait
-into a command, takes the events that come of it, and resumes the phase when the wait is over. The bytes of a stream
-never resume a generator: they go from `handle` straight to the sink's `feed`, one call a chunk.
+Phases are its programme: generators that yield what they wait for, an `Exchange`, an `Evaluation` or a `Nap`. The
+engine turns a wait into a command, takes the events that come of it, and resumes the phase when the wait is over. The
+bytes of a stream never resume a generator: they go from `handle` straight to the sink's `feed`, one call a chunk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
-from .commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from .commands import AbortRequest, Command, Evaluate, Finished, SendRequest, Sleep
 from .dates import parse_retry_after
 from .entropy import Entropy
 from .errors import (
@@ -24,13 +24,25 @@ from .errors import (
     LimitExceeded,
     LocalProtocolError,
     ModelwireError,
+    PageLost,
     RateLimited,
     Refused,
     RemoteProtocolError,
     StatusError,
 )
-from .events import BodyReceived, Cancel, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
-from .exchange import Exchange, Nap, Wait
+from .events import (
+    BodyReceived,
+    Cancel,
+    Event,
+    PageClosed,
+    PageEvaluated,
+    RequestFailed,
+    ResponseEnded,
+    ResponseStarted,
+    Start,
+    Woken,
+)
+from .exchange import Evaluation, Exchange, Nap, Wait
 from .http import Headers, Reply, find_header, header_size, without_query
 from .limits import Limits
 from .outputs import Output, Restarted
@@ -44,6 +56,9 @@ Phase = Callable[[], Steps]
 
 # Seconds; in the year 5138. What is later was not meant as Unix time in seconds.
 LATEST_TIME = 1e11
+
+# Characters of a failure's message. Part of it may be what the service said, or the names of what it has.
+LONGEST_MESSAGE = 1000
 
 _FAILURE_TEXTS = {
     "connect": "could not connect to",
@@ -72,6 +87,7 @@ class Engine:
         self._fields = b""  # as they were when the phase was entered; empty before that
         self._steps: Steps = (wait for wait in tuple[Wait, ...]())  # none so far
         self._exchange: Exchange | None = None
+        self._evaluation: Evaluation | None = None
         self._nap: Nap | None = None
         self._request_id = 0
         self._end_of_time = 0.0  # when the whole flow must be over
@@ -89,9 +105,9 @@ class Engine:
     def handle(self, event: Event, now: float) -> list[Command | Output]:
         """Take one event, and answer with everything there is to do and to tell, in order.
 
-        `now` is Unix time in seconds. At most one item is a wait (`SendRequest`, `Sleep`, `Finished`), and it is the
-        last. Events after the end, events of a request that is over and, but for `Cancel`, events before `Start` are
-        ignored.
+        `now` is Unix time in seconds. At most one item is a wait (`SendRequest`, `Evaluate`, `Sleep`, `Finished`),
+        and it is the last. Events after the end, events of a request that is over and, but for `Cancel`, events
+        before `Start` are ignored.
 
         Raises `LocalProtocolError` when called from inside itself or with a `now` that is no time; never for
         anything that the other side sent.
@@ -125,7 +141,8 @@ class Engine:
     def deadline(self) -> float:
         """When the wait under way must be over (Unix time, seconds): deliver `Woken` by then.
 
-        It is what the last `SendRequest` or `Sleep` said, but for a stream it moves on with each piece of content.
+        It is what the last `SendRequest`, `Evaluate` or `Sleep` said, but for a stream it moves on with each piece of
+        content.
         """
         return self._nap.until if self._nap is not None else self._deadline
 
@@ -151,7 +168,7 @@ class Engine:
 
     def _take(self, event: Event) -> None:
         """Any event but the bytes of a body."""
-        exchange = self._exchange
+        exchange, evaluation = self._exchange, self._evaluation
         match event:
             case Start():
                 if not self._started:
@@ -164,6 +181,9 @@ class Engine:
                 # Anything else is stale: its request is over.
                 if exchange is not None and event.request_id == self._request_id:
                     self._take_response(exchange, event)
+            case PageEvaluated() | PageClosed():
+                if evaluation is not None and event.request_id == self._request_id:
+                    self._take_page(evaluation, event)
             case _:
                 raise LocalProtocolError(f"{type(event).__name__} is not an event")
 
@@ -177,6 +197,22 @@ class Engine:
                 self._receive_failure(exchange, event)
             case _:
                 assert_never(event)
+
+    def _take_page(self, evaluation: Evaluation, event: PageEvaluated | PageClosed) -> None:
+        if isinstance(event, PageClosed):
+            evaluation.outcome = self._lost(event)
+        elif len(event.value) > self.limits.body:
+            evaluation.outcome = LimitExceeded(f"what the page holds exceeds {self.limits.body} characters")
+        else:
+            evaluation.outcome = event
+        self._evaluation = None
+        self._run()
+
+    def _lost(self, event: PageClosed) -> PageLost:
+        if event.kind == "closed":
+            return PageLost("the page was closed too early")
+        detail = printable(redact(event.detail, self._secrets)) or "no reason given"
+        return PageLost(f"the browser could not show the page: {detail}")
 
     def _begin(self, event: Start) -> None:
         self._started = True
@@ -242,6 +278,12 @@ class Engine:
             wait.until = min(wait.until, self._end_of_time)
             self._nap = wait
             self._batch.append(Sleep(wait.until))
+        elif isinstance(wait, Evaluation):
+            # A page has no silence: a person takes as long as it takes.
+            self._request_id += 1
+            self._evaluation = wait
+            self._deadline = self._end_of_time
+            self._batch.append(Evaluate(self._request_id, wait.script, self._deadline))
         else:
             self._request_id += 1
             self._exchange = wait
@@ -257,13 +299,18 @@ class Engine:
 
     def _wake(self) -> None:
         """The time of a wait came, or an early `Woken`, which gets the same wait again."""
-        nap, exchange = self._nap, self._exchange
+        nap, exchange, evaluation = self._nap, self._exchange, self._evaluation
         if nap is not None:
             if self._now < nap.until:
                 self._batch.append(Sleep(nap.until))
             else:
                 self._nap = None
                 self._run()
+        elif evaluation is not None:
+            if self._now < self._end_of_time:
+                self._batch.append(Evaluate(self._request_id, evaluation.script, self._deadline))
+            else:
+                self._fail(self._out_of_time())
         elif exchange is not None and not self._expire(exchange):
             self._batch.append(SendRequest(self._request_id, exchange.request, self._deadline))
 
@@ -282,7 +329,11 @@ class Engine:
 
     def _out_of_time(self) -> DeadlineExceeded:
         total = self.limits.total if self.limits.total is not None else self.default_timeout
-        return DeadlineExceeded(f"not finished within {total:g} seconds; allow more time, or try again later")
+        return DeadlineExceeded(self.overdue(total))
+
+    def overdue(self, seconds: float) -> str:
+        """What is said when the flow's whole time, so many seconds, is over."""
+        return f"not finished within {seconds:g} seconds; allow more time, or try again later"
 
     def _receive_head(self, exchange: Exchange, event: ResponseStarted) -> None:
         if exchange.status:
@@ -390,7 +441,7 @@ class Engine:
     def _fail(self, error: FlowFailed) -> None:
         if self._exchange is not None:
             self._abort()
-        kind, message = error.kind, redact(str(error), self._secrets)
+        kind, message = error.kind, printable(redact(str(error), self._secrets), LONGEST_MESSAGE)
         if kind == "job_failed":
             self._in_doubt = False  # the service has said what became of it
         if self._in_doubt and kind != "cancelled":
@@ -414,7 +465,7 @@ class Engine:
 
     def _die(self) -> None:
         self._over = True
-        self._exchange = self._nap = None
+        self._exchange = self._evaluation = self._nap = None
         self._steps.close()
 
     def excerpt(self, reply: Reply) -> str:

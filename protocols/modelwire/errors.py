@@ -8,7 +8,7 @@
         TextRevised             `.text()` cannot go on: the server took back what it had said
         FlowFailed              a flow ended without what it was for; `.failure` is the same as data
             ConnectError, DeadlineExceeded, NetworkError, TruncatedError, RemoteProtocolError, LimitExceeded,
-            StatusError (RateLimited, Refused), LoginRequiredError, NoAnswer, JobFailed, InDoubt, Cancelled
+            StatusError (RateLimited, Refused), LoginRequiredError, PageLost, NoAnswer, JobFailed, InDoubt, Cancelled
 
 Inside a phase a `FlowFailed` ends the flow; `Flow.handle` turns it into `Finished(Failure(...))`, and a driver turns
 that back into the exception. Neither holds a secret.
@@ -31,6 +31,7 @@ FailureKind = Literal[
     "rate_limited",
     "refused",
     "login_required",
+    "page_lost",
     "no_answer",
     "job_failed",
     "in_doubt",
@@ -165,6 +166,12 @@ class LoginRequiredError(FlowFailed):
     kind = "login_required"
 
 
+class PageLost(FlowFailed):
+    """The page that was to be read is gone: the person closed it, or the browser could not show it."""
+
+    kind = "page_lost"
+
+
 class NoAnswer(FlowFailed):
     """The response was complete, and held no answer."""
 
@@ -202,6 +209,7 @@ EXCEPTIONS: dict[FailureKind, type[FlowFailed]] = {
         RateLimited,
         Refused,
         LoginRequiredError,
+        PageLost,
         NoAnswer,
         JobFailed,
         InDoubt,

@@ -10,9 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from .cookies import Cookies
 from .http import Headers
 
 RequestFailureKind = Literal["connect", "timeout", "network", "protocol"]
+PageEndKind = Literal["closed", "failed"]
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -74,12 +76,48 @@ class RequestFailed(msgspec.Struct, frozen=True, tag=True, gc=False):
         return f"RequestFailed(request_id={self.request_id}, kind={self.kind!r})"
 
 
+class PageEvaluated(msgspec.Struct, frozen=True, tag=True):
+    """The script of an `Evaluate` was run in the page.
+
+    `value` is what it came to, as JSON. `cookies` are those that the browser holds for the page's host, with the ones
+    that no script can read.
+    """
+
+    request_id: int
+    value: str
+    cookies: Cookies = ()
+
+    def __repr__(self) -> str:
+        value, cookies = f"<{len(self.value)} characters>", f"<{len(self.cookies)}>"
+        return f"PageEvaluated(request_id={self.request_id}, value={value}, cookies={cookies})"
+
+
+class PageClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """There is no page in which the script of an `Evaluate` could be run.
+
+    `kind` is `closed` when the person closed it, `failed` when the browser did not start, the page did not load, or
+    the script did not run. `detail` is for a human; it may quote what came, so the repr leaves it out.
+    """
+
+    request_id: int
+    kind: PageEndKind
+    detail: str = ""
+
+    def __repr__(self) -> str:
+        return f"PageClosed(request_id={self.request_id}, kind={self.kind!r})"
+
+
 class Woken(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The time of the last `Sleep` or `SendRequest.deadline` came. Early is harmless: the same wait comes back."""
+    """The time of the last `Sleep`, or the deadline of the last `SendRequest` or `Evaluate`, came.
+
+    Early is harmless: the same wait comes back.
+    """
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The caller wants the flow to end now. It answers with `Finished`, kind `cancelled`."""
 
 
-Event = Start | ResponseStarted | BodyReceived | ResponseEnded | RequestFailed | Woken | Cancel
+Event = (
+    Start | ResponseStarted | BodyReceived | ResponseEnded | RequestFailed | PageEvaluated | PageClosed | Woken | Cancel
+)

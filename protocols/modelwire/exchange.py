@@ -1,4 +1,4 @@
-"""One request on its way and what has come back of it, and what a flow can wait for."""
+"""What a flow can wait for: an answer to a request, an answer of a page, a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from .errors import FlowFailed
+from .events import PageEvaluated
 from .http import Headers, Request
 
 
@@ -43,6 +44,16 @@ class Exchange:
         return 200 <= self.status < 300
 
 
+class Evaluation:
+    """One script in a page, and what came of it: the engine fills it in."""
+
+    __slots__ = ("outcome", "script")
+
+    def __init__(self, script: str) -> None:
+        self.script = script
+        self.outcome: PageEvaluated | FlowFailed | None = None
+
+
 class Nap:
     """A wait for a time (Unix, seconds)."""
 
@@ -52,5 +63,5 @@ class Nap:
         self.until = until
 
 
-Wait = Exchange | Nap
+Wait = Exchange | Evaluation | Nap
 RequestBuilder = Callable[[], Request]

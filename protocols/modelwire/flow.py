@@ -1,9 +1,9 @@
 """A flow is a state machine whose states are short generators; this is what they are written with.
 
 Theory of operation. A provider is a subclass of `Flow`. Its dataclass fields are its state as JSON; its generator
-methods are its states ("phases"). A phase waits with `yield from self.fetch(...)`, `self.stream(...)` or
-`self.sleep(...)`, and returns the phase that follows, or None at the end. `Flow.handle` takes one event, runs the
-phases until the next wait, and answers with everything there is to do and to tell, the wait last.
+methods are its states ("phases"). A phase waits with `yield from self.fetch(...)`, `self.stream(...)`,
+`self.evaluate(...)` or `self.sleep(...)`, and returns the phase that follows, or None at the end. `Flow.handle` takes
+one event, runs the phases until the next wait, and answers with everything there is to do and to tell, the wait last.
 
 Three rules of a phase. End it once you learn something you would hate to lose. It may be begun again. Only fields
 survive. A snapshot is the name of a phase and the fields as they were when it was entered, so nothing half done can
@@ -14,23 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, KeysView, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
+from .commands import OpenPage
 from .cookies import Cookie
 from .engine import Engine, Phase, Steps
 from .entropy import as_choice, as_fraction, as_uuid
 from .errors import InDoubt, ModelwireError, SnapshotError
-from .exchange import Exchange, Nap, RequestBuilder, Sink, Wait
-from .http import Reply
+from .events import PageEvaluated
+from .exchange import Evaluation, Exchange, Nap, RequestBuilder, Sink, Wait
+from .http import Reply, Request
 from .json import as_struct
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import JobAccepted, Output, TextDelta, TextReplaced
 from .redaction import printable
 from .retry import retry_pause
 from .snapshot import decode_snapshot
-from .state import decode_fields, kept_fields
+from .state import check_fields, decode_fields, kept_fields
 
 __all__ = ["NOT_KEPT", "Flow", "Phase", "Steps"]
 
@@ -60,6 +63,7 @@ class Flow(Engine):
         self._reset()
         if self.credentials is not None and self.credentials_type is not None:
             self.credentials = as_struct(self.credentials, self.credentials_type, "credentials")
+        check_fields(self)
         self._conceal_all(self.credentials)
 
     @classmethod
@@ -149,6 +153,28 @@ class Flow(Engine):
         """
         exchange = yield from self._try(build, open_sink, allow, limit)
         return Reply(exchange.status, exchange.headers, bytes(exchange.body))
+
+    def open_page(self, url: str) -> None:
+        """Have a page opened in a browser, for a person to see; what it holds is read with `evaluate`.
+
+        Raises `InvalidInput` for what is no http(s) URL.
+        """
+        self._batch.append(OpenPage(Request(method="GET", url=url).url))
+
+    def evaluate(self, script: str) -> Generator[Wait, None, PageEvaluated]:
+        """Wait for what a JavaScript expression comes to in the open page, with the cookies of the page's host.
+
+        That there is no such page, or no longer, raises `PageLost`.
+        """
+        evaluation = Evaluation(script)
+        yield evaluation
+        outcome = evaluation.outcome
+        if not isinstance(outcome, PageEvaluated):
+            assert outcome is not None
+            raise outcome
+        for cookie in outcome.cookies:
+            self.conceal(cookie.value)
+        return outcome
 
     def sleep(self, seconds: float) -> Generator[Wait, None, None]:
         """Wait for a time."""
@@ -250,14 +276,20 @@ class Flow(Engine):
         elif isinstance(value, Cookie):
             self.conceal(value.value)
         elif isinstance(value, msgspec.Struct):
-            for entry in msgspec.structs.fields(value):
+            for entry in _fields_of(type(value)):
                 held = getattr(value, entry.name)
                 if held != entry.default:
                     self._conceal_all(held)
 
     @classmethod
     def _is_phase(cls, name: str) -> bool:
-        if name.startswith("_") or name in ("fetch", "stream", "sleep"):
+        if name.startswith("_") or name in ("fetch", "stream", "evaluate", "sleep"):
             return False
         code = getattr(getattr(cls, name, None), "__code__", None)
         return code is not None and bool(code.co_flags & _CO_GENERATOR) and code.co_argcount == 1
+
+
+@cache
+def _fields_of(shape: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    # msgspec reads all annotations anew each time.
+    return msgspec.structs.fields(shape)

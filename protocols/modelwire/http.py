@@ -91,6 +91,15 @@ def find_header(headers: Headers, name: str) -> str | None:
     return None
 
 
+def content_coding(headers: Headers) -> str | None:
+    """The content codings, in their order; None where there are none.
+
+    Several headers are one list (RFC 9110, 5.3): who took the first alone would take a body as plain that is not.
+    """
+    found = [value for name, value in headers if name.lower() == "content-encoding"]
+    return ", ".join(found) if found else None
+
+
 def media_type(headers: Headers) -> str:
     """The type and subtype of Content-Type, in lower case and without parameters; empty where there is none."""
     return (find_header(headers, "content-type") or "").partition(";")[0].strip().lower()
@@ -127,7 +136,8 @@ def origin(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
-        port = parts.port if parts.port is not None else {"http": 80, "https": 443}[scheme]
+        default = {"http": 80, "https": 443}[scheme]
+        port = default if parts.port is None else parts.port
     except (ValueError, KeyError):
         raise InvalidInput(f"{without_query(url)!r} is not an http(s) URL") from None
     if not host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,12 +31,17 @@ def decode(data: bytes | str, shape: type[T]) -> T:
     try:
         value: T = _decoder(shape).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
-        raise RemoteProtocolError(f"the JSON has another shape than expected: {error}") from None
+        raise RemoteProtocolError(f"the JSON has another shape than expected: {_without_data(str(error))}") from None
     except (msgspec.DecodeError, UnicodeError):
         raise RemoteProtocolError(f"not JSON: {describe(data)}") from None
     except RecursionError:
         raise RemoteProtocolError("the JSON is nested too deeply") from None
     return value
+
+
+def _without_data(message: str) -> str:
+    # What is none of a few values, or no field at all, msgspec quotes as it came.
+    return re.sub(r"(Invalid(?: enum)? value|unknown field) .*?( - at `\$[^`]*`)?\Z", r"\1\2", message, flags=re.DOTALL)
 
 
 def describe(data: bytes | str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from .errors import InvalidInput
 from .flow import Flow
 from .http import Request, origin
+from .login import LoginFlow
 from .messages import require_utf8
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -23,6 +24,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `models` maps every name that a user may type to the name on the wire, or to several of which one is drawn.
     `answers` says whether the service is known to answer today; `note` says why not, or on what terms.
     `login_field` is the one field of the credentials that a person can bring by hand; empty where there is none.
+    `login` is the flow by which a person logs in with a browser; it takes the same `options` and `endpoints`.
     `environment` maps a variable of the environment to what it fills: `credentials.NAME` or `options.NAME`.
     """
 
@@ -37,6 +39,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credentials: type[msgspec.Struct] | None = None
     conversation: type[msgspec.Struct] | None = None
     login_field: str = ""
+    login: type[LoginFlow] | None = None
     environment: dict[str, str] = {}
     website: str
     answers: Literal["yes", "no", "unknown"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -34,6 +35,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+# A flow says several things that hold none of the same few secrets.
+@lru_cache(maxsize=256)
 def spellings(secret: str) -> str:
     """A pattern that finds a secret as it is or encoded; it has no groups of its own.
 

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from .catalog import PROVIDERS
-from .commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from .commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
 from .difference import Difference
 from .download import ImageDownload
 from .entropy import Entropy
@@ -24,7 +24,7 @@ from .recording import Head, Moment, Recording, parse_recording
 from .redaction import PLACEHOLDER, printable
 from .rendering import Passed, as_passed, render_session
 
-_COMMANDS = (SendRequest, AbortRequest, Sleep, Finished)
+_COMMANDS = (SendRequest, AbortRequest, OpenPage, Evaluate, Sleep, Finished)
 # Larger chunks are not cut into single bytes: it would take long, and show no more.
 _MOST_BYTEWISE = 1024
 _SIZE = re.compile(r"\d+(?= (?:bytes|characters)\b)")
@@ -32,7 +32,9 @@ _SIZE = re.compile(r"\d+(?= (?:bytes|characters)\b)")
 
 def find_flow(name: str, more: Iterable[type[Flow]] = ()) -> type[Flow]:
     """The flow of this class name, among those of the catalog and `more`. Raises `RecordingError` for none."""
-    known: Iterator[type[Flow]] = chain([ImageDownload], (provider.flow for provider in PROVIDERS.values()), more)
+    logins = (provider.login for provider in PROVIDERS.values() if provider.login is not None)
+    flows = (provider.flow for provider in PROVIDERS.values())
+    known: Iterator[type[Flow]] = chain([ImageDownload], flows, logins, more)
     found = next((flow for flow in known if flow.__name__ == name), None)
     if found is None:
         raise RecordingError(f"the recording is of the flow {printable(name, 60)!r}, which is not at hand")

@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from .errors import InvalidInput
+
 
 def kept_fields(flow: Any) -> list[Field[Any]]:
     """The fields of a flow, or of a class of flows, that a snapshot keeps."""
@@ -22,6 +24,26 @@ def encode_fields(flow: Any) -> bytes:
 def decode_fields(flow: Any, data: bytes) -> msgspec.Struct:
     """The kept fields of a class of flows, from JSON. Raises msgspec's errors for what does not fit."""
     return msgspec.json.decode(data, type=_state_type(flow))
+
+
+def check_fields(flow: Any) -> None:
+    """See that what a user gave can be sent, and that a snapshot could bring it back.
+
+    A Struct checks nothing when it is made. Raises `InvalidInput`, naming the field.
+    """
+    for entry in fields(flow):
+        value = getattr(flow, entry.name)
+        if isinstance(value, str | dict | msgspec.Struct) and value is not entry.default:
+            try:
+                data = msgspec.json.encode(value)
+                if isinstance(value, msgspec.Struct) and entry.metadata.get("kept", True):
+                    msgspec.json.decode(data, type=type(value))
+            except UnicodeEncodeError:
+                raise InvalidInput(
+                    f"the field {entry.name!r} holds a lone surrogate, which UTF-8 cannot carry"
+                ) from None
+            except (msgspec.ValidationError, ValueError, TypeError) as error:
+                raise InvalidInput(f"the field {entry.name!r} does not fit: {error}") from None
 
 
 @cache

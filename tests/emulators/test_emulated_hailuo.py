@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
 
 from asking import NOW, Ask, asks, check_any, events_of, moments, multipart_of, refused
-from modelwire.emulators import Behaviour, EmulatorRequest, HailuoEmulator
+from modelwire.emulators import Behaviour, EmulatorRequest, EmulatorResponse, HailuoEmulator
 
 QUERY = {
     "device_platform": "web",
@@ -199,6 +202,88 @@ def test_other_paths_and_methods(emulator: HailuoEmulator) -> None:
     refused(Ask("POST", "/v5").of(emulator), 404, "/v5")
 
 
-@given(request=asks([message()]), now=moments)
+# The page on which a person logs in.
+
+FORM_TYPE = {"content-type": "application/x-www-form-urlencoded"}
+FILLED_IN = Ask("POST", "/", FORM_TYPE, b"email=ada%40example.com&password=S-secret")
+
+
+class Login(NamedTuple):
+    """What the page's script keeps, and the cookie that came with it."""
+
+    token: str
+    uuid: str
+    device_id: str
+    delay: float
+    cookie: str
+
+    def asks(self, **change: str) -> Ask:
+        """A message of who has logged in."""
+        query = QUERY | {"uuid": self.uuid, "device_id": self.device_id} | change
+        return message(query=query).having(cookie=f"seen=1; {self.cookie}")
+
+
+def log_in(emulator: HailuoEmulator) -> Login:
+    response = FILLED_IN.of(emulator)
+    assert (response.status, header_of(response, "content-type")) == (200, "text/html; charset=utf-8")
+    cookie, *attributes = header_of(response, "set-cookie").split("; ")
+    assert "HttpOnly" in attributes
+    page = b"".join(chunk.data for chunk in response.chunks).decode()
+    assert "S-secret" not in page
+    assert 'localStorage.setItem("_token", token)' in page
+    found = re.search(r"= (\{.*\});", page)
+    assert found is not None
+    values = json.loads(found[1])
+    return Login(values["token"], **values["device"], delay=values["delay"], cookie=cookie)
+
+
+def header_of(response: EmulatorResponse, name: str) -> str:
+    (value,) = (value for key, value in response.headers if key == name)
+    return value
+
+
+def test_there_is_a_form_to_log_in_with(emulator: HailuoEmulator) -> None:
+    response = Ask("GET", "/").of(emulator)
+    assert response.status == 200
+    page = b"".join(chunk.data for chunk in response.chunks).decode()
+    assert '<form method="post">' in page
+    assert 'type="email" name="email"' in page
+    assert 'type="password" name="password"' in page
+    assert "_token" not in page
+
+
+def test_a_login_comes_after_a_while(emulator: HailuoEmulator) -> None:
+    assert log_in(emulator).delay == 1000.0
+    assert log_in(HailuoEmulator(Behaviour(sign_in=0.25))).delay == 250.0
+
+
+def test_who_has_logged_in_may_ask(emulator: HailuoEmulator) -> None:
+    login = log_in(emulator)
+    assert login.token == "emulated-token"
+    assert login.asks().of(emulator).status == 200
+    other = log_in(emulator)
+    assert {login.uuid, login.device_id, login.cookie}.isdisjoint({other.uuid, other.device_id, other.cookie})
+    assert other.asks().of(emulator).status == 200
+
+
+def test_a_device_comes_with_its_cookie(emulator: HailuoEmulator) -> None:
+    login, other = log_in(emulator), log_in(emulator)
+    said = "the cookie 'hailuo_session' is not the one that this device was issued"
+    refused(login.asks().without("cookie").of(emulator), 403, said)
+    refused(login.asks().having(cookie=other.cookie).of(emulator), 403, said)
+    refused(login.asks().having(cookie=f"{login.cookie}0").of(emulator), 403, said)
+    refused(login.asks(uuid=QUERY["uuid"]).of(emulator), 403, said)
+    refused(login.asks(device_id="4711").of(emulator), 403, "'device_id' is not that of the device that logged in")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"", "no field 'email'"), (b"email=a", "no field 'password'"), (b"email=&password=b", "empty field 'email'")],
+)
+def test_a_form_that_is_not_filled_in(emulator: HailuoEmulator, body: bytes, said: str) -> None:
+    refused(FILLED_IN._replace(body=body).of(emulator), 400, said)
+
+
+@given(request=asks([message(), FILLED_IN, Ask("GET", "/")]), now=moments)
 def test_never_raises(request: EmulatorRequest, now: float) -> None:
     check_any(HailuoEmulator(), request, now)

@@ -575,7 +575,16 @@ def test_a_submission_without_a_token_gets_one_first() -> None:
     assert calls(restored) == [SIGN_UP, SUBMIT, STATUS]
 
 
-@pytest.mark.parametrize("url", ["/images/1.png", "ftp://images.example/1.png", "https://", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("/images/1.png", "ftp://images.example/1.png", "https://", ""),
+        # None of these can be fetched, and who fetches images must not be the one to find out.
+        *("gopher://images.example:70/1.png", "//images.example:80/1.png", "https://images.example/a\r\nX-Evil: 1"),
+        *("https://[::1/1.png", "https://images.example:99999/1.png"),
+        *("https://images.example/a b", "https://images.example/\0", "https://images.example/\u00e9"),
+    ],
+)
 def test_an_image_without_a_url_is_a_failure_that_can_be_gone_on_from(url: str) -> None:
     session = polled(done(url))
     assert session.failure.kind == "protocol"

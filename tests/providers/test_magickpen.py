@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -148,6 +149,14 @@ def test_below_a_base_script_paths_are_appended_to_it() -> None:
     site = "http://127.0.0.1:8000/magickpen"
     assert found_scripts('<script src="/_nuxt/a.js">', site=site) == [f"{site}/_nuxt/a.js"]
     assert found_scripts('<script src="_nuxt/a.js">', site=site) == [f"{site}/_nuxt/a.js"]
+
+
+@pytest.mark.parametrize(
+    "what", [{"options": MagickPenOptions(bundle="//[")}, {"endpoints": MagickPenEndpoints(index_path="http://[::1")}]
+)
+def test_a_path_that_nobody_can_take_apart_is_refused_at_once(what: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="is neither a path nor a URL"):
+        MagickPenChat(messages="x", **what)
 
 
 def test_at_most_sixteen_bundles_are_looked_through() -> None:

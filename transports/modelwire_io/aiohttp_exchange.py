@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 import socket
 import ssl
 from collections.abc import AsyncGenerator
+from contextvars import ContextVar
 from typing import Protocol
 
 import aiohttp
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractStreamWriter, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
@@ -22,23 +22,26 @@ from modelwire.events import (
     BodyReceived,
     Event,
     RequestFailed,
-    RequestFailureKind,
     ResponseEnded,
     ResponseStarted,
     Woken,
 )
-from modelwire.http import Request, find_header
+from modelwire.http import Request, content_coding
 from modelwire.inflate import Inflater
 from modelwire.limits import DEFAULT_LIMITS
 
 from .clock import Clock
 from .dialing import require_public
-from .http_client import OWN_KINDS
+from .failures import request_failed
+from .loops import Home
 from .proxies import ProxyTable
 from .routes import Route, find_route
 
 KEPT_SECONDS = 15.0
+# The flow's own limits on heads are the narrower ones.
 MOST_HEAD_BYTES = DEFAULT_LIMITS.head + 16 * 1024
+MOST_HEADERS = 2 * DEFAULT_LIMITS.headers
+WRITE_SIZE = 64 * 1024  # bytes
 
 _AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -58,6 +61,26 @@ class PublicResolver(aiohttp.ThreadedResolver):
         return found
 
 
+class Progress:
+    """How far a request has come."""
+
+    transport: asyncio.BaseTransport | None = None  # once there is a connection, and a byte may have left
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether a byte of it may have left."""
+        return self.transport is not None
+
+    def end(self) -> None:
+        """See that a connection that is being closed is closed, though the server may not have read all."""
+        if isinstance(self.transport, asyncio.WriteTransport) and self.transport.is_closing():
+            self.transport.abort()
+
+
+# That of the request which is being sent: aiohttp has no way to say where a request stands when it fails.
+_progress: ContextVar[Progress] = ContextVar("modelwire_progress")
+
+
 class Connector(aiohttp.TCPConnector):
     """Gives no connection on which something came while it was idle: aiohttp takes that for the next answer."""
 
@@ -73,6 +96,7 @@ class Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             if connection.protocol is None or not connection.protocol.should_close:
+                _progress.get().transport = connection.transport
                 return connection
             connection.close()
 
@@ -93,6 +117,7 @@ def open_session(tls: ssl.SSLContext, *, public_only: bool, must_be_new: bool) -
         auto_decompress=False,
         max_line_size=MOST_HEAD_BYTES,
         max_field_size=MOST_HEAD_BYTES,
+        max_headers=MOST_HEADERS,
     )
     # It would send a GET again by itself, whatever the flow thinks of that; there is no public way to say no.
     session._retry_connection = False
@@ -112,8 +137,8 @@ class Carrier(Protocol):
         """Which proxy a request goes through."""
         ...
 
-    def session_for(self, request: Request, route: Route) -> aiohttp.ClientSession:
-        """What such requests go through."""
+    async def session_for(self, request: Request, route: Route) -> aiohttp.ClientSession:
+        """What such requests go through, in this event loop."""
         ...
 
 
@@ -124,6 +149,8 @@ class AsyncAiohttpExchange:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request
+        self._home = Home()
+        self._progress = Progress()
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
@@ -132,6 +159,7 @@ class AsyncAiohttpExchange:
             asyncio.get_running_loop()
         except RuntimeError:
             raise InvalidInput("aiohttp runs on asyncio alone: use AsyncHttpxTransport or AsyncH11Transport") from None
+        self._home.check()
         deadline = asyncio.timeout(until - self._transport.clock.now())
         try:
             async with deadline:
@@ -139,32 +167,40 @@ class AsyncAiohttpExchange:
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, OSError, aiohttp.ClientError) as error:
-            return Woken() if deadline.expired() else failed(self._request_id, error)
+            is_sent = self._progress.is_sent
+            return Woken() if deadline.expired() and is_sent else failed(self._request_id, error, is_sent=is_sent)
 
     async def close(self) -> None:
         """Let go of the connection."""
+        self._home.check()
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
         route = find_route(self._request, self._transport.proxies)
-        response = await send(self._transport.session_for(self._request, route), self._request, route)
+        session = await self._transport.session_for(self._request, route)
+        response: aiohttp.ClientResponse | None = None
         try:
+            response = await send(session, self._request, route, self._progress)
             headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
             yield ResponseStarted(self._request_id, response.status, headers)
             inflater: Inflater | None = None
-            while data := await response.content.readany():
-                inflater = inflater or Inflater(find_header(headers, "content-encoding"))
+            while data := await _read(response):
+                inflater = inflater or Inflater(content_coding(headers))
                 for piece in inflater.feed(data):
                     yield BodyReceived(self._request_id, piece)
             if inflater is not None:
                 inflater.end()
         finally:
-            # Closes the connection, unless the response was read to its end.
-            response.close()
+            if response is not None:
+                # Closes the connection, unless the response was read to its end.
+                response.close()
+            self._progress.end()
         yield ResponseEnded(self._request_id)
 
 
-async def send(session: aiohttp.ClientSession, request: Request, route: Route) -> aiohttp.ClientResponse:
+async def send(
+    session: aiohttp.ClientSession, request: Request, route: Route, progress: Progress
+) -> aiohttp.ClientResponse:
     """Send a request, and wait for the head of its response.
 
     Raises `ConnectError` for a request that aiohttp would not send as it is, `InvalidInput` for a proxy that it cannot
@@ -179,12 +215,13 @@ async def send(session: aiohttp.ClientSession, request: Request, route: Route) -
     # seen after two.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+    token = _progress.set(progress)
     try:
         response = await session.request(
             request.method,
             URL(request.url.partition("#")[0], encoded=True),
             headers=headers,
-            data=io.BytesIO(request.body) if request.body else None,
+            data=Body(request.body, silence) if request.body else None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 connect=silence, sock_connect=silence, sock_read=silence, ceil_threshold=math.inf
@@ -194,6 +231,8 @@ async def send(session: aiohttp.ClientSession, request: Request, route: Route) -
         )
     except UnicodeError:
         raise ConnectError(f"{route.host!r} is no name of a host") from None
+    finally:
+        _progress.reset(token)
     codings = response.headers.getall("Transfer-Encoding", ())
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         response.close()
@@ -201,29 +240,41 @@ async def send(session: aiohttp.ClientSession, request: Request, route: Route) -
     return response
 
 
-def failed(request_id: int, error: Exception) -> RequestFailed:
+class Body(aiohttp.Payload):
+    """A request's body. Each part of it that goes out is a sign of life; aiohttp itself looks at what comes alone."""
+
+    _value: bytes
+
+    def __init__(self, data: bytes, silence: float) -> None:
+        super().__init__(data)
+        self._size = len(data)
+        self._silence = silence
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """As text."""
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send it."""
+        for start in range(0, len(self._value), WRITE_SIZE):
+            async with asyncio.timeout(self._silence):
+                await writer.write(self._value[start : start + WRITE_SIZE])
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.content.readany()
+    except RuntimeError as error:
+        # So aiohttp says that the session was closed, and its connections with it.
+        raise aiohttp.ClientConnectionError(str(error)) from None
+
+
+def failed(request_id: int, error: Exception, *, is_sent: bool) -> RequestFailed:
     """An exception of aiohttp, or of ours, as an event."""
-    detail = str(error) or type(error).__name__
-    kind: RequestFailureKind = "network"
-    if isinstance(error, FlowFailed):
-        kind = OWN_KINDS.get(error.kind, "protocol")
-    elif isinstance(error, _FAILURES_TO_CONNECT):
-        kind = "connect"
-        detail = str(getattr(error, "os_error", "")) or detail
-    elif isinstance(error, TimeoutError):
-        kind = "timeout"
-    elif isinstance(error, aiohttp.ClientResponseError):
+    if is_sent and isinstance(error, aiohttp.ClientResponseError):
         # It quotes what came, and that may hold a secret.
-        kind, detail = "protocol", "what came is no HTTP"
-    return RequestFailed(request_id, kind, detail)
-
-
-_FAILURES_TO_CONNECT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
+        return request_failed(request_id, error, is_sent=True, kind="protocol", detail="what came is no HTTP")
+    return request_failed(request_id, error, is_sent=is_sent, detail=str(getattr(error, "os_error", "")))
 
 
 def _proxy_url(route: Route) -> str | None:
@@ -232,5 +283,4 @@ def _proxy_url(route: Route) -> str | None:
         return None
     if proxy.is_socks:
         raise InvalidInput("aiohttp has no SOCKS: use an http:// proxy, or AsyncHttpxTransport or AsyncH11Transport")
-    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-    return f"{proxy.scheme}://{host}:{proxy.port}"
+    return proxy.url

@@ -13,6 +13,7 @@ from modelwire.http import Request
 
 from .clock import SystemClock
 from .dialing import Dialer
+from .loops import PerLoop
 from .proxies import ProxyTable
 from .routes import Route
 
@@ -27,8 +28,8 @@ class AsyncAiohttpTransport:
 
     It keeps every deadline, and checks and pins addresses that must be public. What it does not promise: a connection
     that the server closed just when it was used again is a failure of the network, which the flow may try again; a
-    header value beyond ASCII is refused, since aiohttp would send other bytes; a head of more than 128 lines is
-    refused; a URL that ends in `?` loses it; SOCKS proxies are not to be had.
+    header value beyond ASCII is refused, since aiohttp would send other bytes; a URL that ends in `?` loses it; SOCKS
+    proxies are not to be had.
 
     `proxy` is for every request (`""`: none), by default the environment's. Raises `InvalidInput` where aiohttp is not
     installed, or the proxy is none.
@@ -44,7 +45,7 @@ class AsyncAiohttpTransport:
         self.clock = SystemClock()
         self.proxies = ProxyTable(proxy, environment)
         self._dialer = Dialer()
-        self._sessions: dict[tuple[bool, bool], ClientSession] = {}
+        self._sessions: PerLoop[dict[tuple[bool, bool], ClientSession]] = PerLoop(dict, _close_all)
 
     def open(self, command: SendRequest) -> AsyncAiohttpExchange:
         """Begin an exchange."""
@@ -55,17 +56,19 @@ class AsyncAiohttpTransport:
         await asyncio.sleep(max(0.0, until - self.clock.now()))
 
     async def close(self) -> None:
-        """Close every connection that waits for a request."""
-        sessions = list(self._sessions.values())
-        self._sessions.clear()
-        for session in sessions:
-            await session.close()
+        """Close every connection of this event loop; those of another are closed when that comes to its end."""
+        await self._sessions.close()
 
-    def session_for(self, request: Request, route: Route) -> ClientSession:
+    async def session_for(self, request: Request, route: Route) -> ClientSession:
         """What such requests go through; a request that must not be repeated gets a new connection."""
+        sessions = await self._sessions.get()
         key = (route.public_only, not request.repeatable)
-        if key not in self._sessions:
+        if key not in sessions:
             public_only, must_be_new = key
-            tls = self._dialer.tls
-            self._sessions[key] = self._open_session(tls, public_only=public_only, must_be_new=must_be_new)
-        return self._sessions[key]
+            sessions[key] = self._open_session(self._dialer.tls, public_only=public_only, must_be_new=must_be_new)
+        return sessions[key]
+
+
+async def _close_all(sessions: dict[tuple[bool, bool], ClientSession]) -> None:
+    for session in sessions.values():
+        await session.close()

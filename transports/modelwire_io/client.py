@@ -6,7 +6,9 @@ Each `chat` and `image` gives an object that iterates over what the provider tel
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
@@ -16,15 +18,17 @@ from modelwire.catalog import split_model
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.messages import Messages
+from modelwire.outputs import Output
 from modelwire.provider import Provider, find_name
 
+from .browser import ThreadedBrowser
 from .credentials import FileStore, MemoryStore, Store, credentials_directory
 from .default_transport import default_async_transport, default_transport
-from .drive import AsyncTransport, Transport
+from .drive import AsyncTransport, Browser, Transport
 from .plugins import load_provider
 from .preparation import Given, Preparation
 from .recording_file import RecordPath
-from .work import AsyncChat, AsyncImageJob, Chat, ImageJob
+from .work import AsyncChat, AsyncImageJob, AsyncWork, Chat, ImageJob, Work
 
 if TYPE_CHECKING:
     from .emulator_server import EmulatorServer
@@ -70,6 +74,8 @@ class _Configured:
         self.proxy = configuration.get("proxy")
         self.environment = environment
         self.emulator: EmulatorServer | None = None
+        # Whoever is first makes the transport for all threads.
+        self.lock = threading.Lock()
         if configuration.get("emulate"):
             base_url, environment = self._start_emulator(), {}
             store = _emulated_store(base_url)
@@ -92,6 +98,12 @@ class _Configured:
         self.emulator = EmulatorServer()
         return self.emulator.__enter__().providers
 
+    def browser(self) -> Browser:
+        """A browser window for a login. Raises `InvalidInput` where there can be none."""
+        from .playwright_browser import PlaywrightBrowser
+
+        return PlaywrightBrowser(proxy=self.proxy)
+
     def stop_emulator(self) -> None:
         """Stop the emulators, if they run."""
         if self.emulator is not None:
@@ -112,6 +124,8 @@ class Client:
     with Client() as client:
         for delta in client.chat("cromicle", "Hello").text():
             print(delta, end="", flush=True)
+
+    Threads may share one. In async code it works, but nothing else does meanwhile: use `AsyncClient` there.
     """
 
     def __init__(self, *, transport: Transport | None = None, **configuration: Unpack[Configuration]) -> None:
@@ -126,9 +140,10 @@ class Client:
     @property
     def transport(self) -> Transport:
         """What carries the requests: the given one, or one over the library that is installed."""
-        if self._transport is None:
-            self._transport = default_transport(self._configured.proxy, self._configured.environment)
-        return self._transport
+        with self._configured.lock:
+            if self._transport is None:
+                self._transport = default_transport(self._configured.proxy, self._configured.environment)
+            return self._transport
 
     def chat(
         self,
@@ -203,6 +218,46 @@ class Client:
         """
         self._configured.preparation.log_in(load_provider(provider), credentials)
 
+    def login_url(self, provider: str) -> str:
+        """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
+        return self._configured.preparation.login_url(load_provider(provider))
+
+    def import_login(self, provider: str, data: bytes, *, token: str = "") -> None:
+        """Keep the login in what a browser has written to a file: a HAR, or a JSON export of its cookies.
+
+        `token` is one that was brought besides. Raises `InvalidInput` that says what the file lacks.
+        """
+        self._configured.preparation.import_login(load_provider(provider), data, token=token)
+
+    def log_in_with_browser(
+        self,
+        provider: str,
+        *,
+        browser: Browser | None = None,
+        show: Callable[[Output], object] | None = None,
+        **options: Any,
+    ) -> None:
+        """Open a browser in which a person logs in on the provider's own page, and keep the login once it is there.
+
+        `browser` is one with a profile, say; it is closed in the end. `show` gets what the flow tells: where to log
+        in, to begin with. Raises `InvalidInput` where there is no browser, and the `FlowFailed` of a login that came
+        to nothing.
+        """
+        prepared = self._configured.preparation.login(load_provider(provider), options)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        shown = self._configured.browser() if browser is None else browser
+        try:
+            with Work(prepared, self.transport, store, limits, browser=shown) as work:
+                for output in work:
+                    if show is not None:
+                        show(output)
+        finally:
+            shown.close()
+
+    def log_out(self, provider: str) -> bool:
+        """Forget the login that is kept for the address that is used. Whether there was any."""
+        return self._configured.preparation.log_out(load_provider(provider))
+
     def close(self) -> None:
         """Close every connection, and stop the emulators."""
         try:
@@ -226,6 +281,10 @@ class AsyncClient:
     async with AsyncClient() as client:
         async for delta in client.chat("cromicle", "Hello").text():
             print(delta, end="", flush=True)
+
+    It may be used in several event loops, one after the other or at once: each keeps connections of its own, which are
+    closed when it ends. A chat or a job that was begun stays in its event loop: elsewhere it raises
+    `LocalProtocolError`.
     """
 
     def __init__(self, *, transport: AsyncTransport | None = None, **configuration: Unpack[Configuration]) -> None:
@@ -240,9 +299,10 @@ class AsyncClient:
     @property
     def transport(self) -> AsyncTransport:
         """What carries the requests: the given one, or one over the library that is installed."""
-        if self._transport is None:
-            self._transport = default_async_transport(self._configured.proxy, self._configured.environment)
-        return self._transport
+        with self._configured.lock:
+            if self._transport is None:
+                self._transport = default_async_transport(self._configured.proxy, self._configured.environment)
+            return self._transport
 
     def chat(
         self,
@@ -317,6 +377,47 @@ class AsyncClient:
         """
         log_in = self._configured.preparation.log_in
         await anyio.to_thread.run_sync(log_in, load_provider(provider), credentials)
+
+    def login_url(self, provider: str) -> str:
+        """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
+        return self._configured.preparation.login_url(load_provider(provider))
+
+    async def import_login(self, provider: str, data: bytes, *, token: str = "") -> None:
+        """Keep the login in what a browser has written to a file: a HAR, or a JSON export of its cookies.
+
+        `token` is one that was brought besides. Raises `InvalidInput` that says what the file lacks.
+        """
+        import_login = partial(self._configured.preparation.import_login, token=token)
+        await anyio.to_thread.run_sync(import_login, load_provider(provider), data)
+
+    async def log_in_with_browser(
+        self,
+        provider: str,
+        *,
+        browser: Browser | None = None,
+        show: Callable[[Output], object] | None = None,
+        **options: Any,
+    ) -> None:
+        """Open a browser in which a person logs in on the provider's own page, and keep the login once it is there.
+
+        `browser` is one with a profile, say; it is closed in the end, also where this is cancelled. `show` gets what
+        the flow tells: where to log in, to begin with. Raises `InvalidInput` where there is no browser, and the
+        `FlowFailed` of a login that came to nothing.
+        """
+        prepared = self._configured.preparation.login(load_provider(provider), options)
+        store, limits = self._configured.store, self._configured.preparation.limits
+        shown = ThreadedBrowser(self._configured.browser() if browser is None else browser)
+        try:
+            async with AsyncWork(prepared, self.transport, store, limits, browser=shown) as work:
+                async for output in work:
+                    if show is not None:
+                        show(output)
+        finally:
+            await shown.close()
+
+    async def log_out(self, provider: str) -> bool:
+        """Forget the login that is kept for the address that is used. Whether there was any."""
+        return await anyio.to_thread.run_sync(self._configured.preparation.log_out, load_provider(provider))
 
     async def close(self) -> None:
         """Close every connection, and stop the emulators."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import filelock
 import msgspec
@@ -56,10 +58,19 @@ class _Version(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    """What one file holds: an object for each origin."""
+    """What one file holds: an object for each origin, and when each was saved (Unix time), where that is known."""
 
     version: int
     origins: dict[str, JsonObject]
+    saved: dict[str, float] = {}
+
+
+class Kept(NamedTuple):
+    """For what something is kept, and since when (Unix time; None where that is not known): never what."""
+
+    provider: str
+    origin: str
+    since: float | None
 
 
 class FileStore:
@@ -78,6 +89,13 @@ class FileStore:
     def load(self, provider: str, origin: str) -> JsonObject | None:
         """What is kept, or None."""
         return self._read(provider).origins.get(origin)
+
+    def entries(self) -> Iterator[Kept]:
+        """For what something is kept, by provider and origin."""
+        names = sorted(path.stem for path in self.directory.glob("*.json")) if self.directory.is_dir() else []
+        for name in names:
+            content = self._read(name)
+            yield from (Kept(name, origin, content.saved.get(origin)) for origin in sorted(content.origins))
 
     def save(self, provider: str, origin: str, value: JsonObject | None) -> None:
         """Keep `value`; None forgets."""
@@ -98,8 +116,10 @@ class FileStore:
         content = self._read(provider)
         if value is None:
             content.origins.pop(origin, None)
+            content.saved.pop(origin, None)
         else:
             content.origins[origin] = value
+            content.saved[origin] = time.time()
         write_private(self.path(provider), msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
     def _read(self, provider: str) -> _File:

@@ -133,7 +133,7 @@ def resolve(host: str, port: int, deadline: float) -> list[AddressInfo]:
     A resolver cannot be interrupted, and may think for half a minute. It gets a thread of its own, which is left to
     itself when the deadline passes.
     """
-    if _is_numeric(host):
+    if is_numeric(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     answers: SimpleQueue[list[AddressInfo] | Exception] = SimpleQueue()
 
@@ -153,7 +153,8 @@ def resolve(host: str, port: int, deadline: float) -> list[AddressInfo]:
     return answer
 
 
-def _is_numeric(host: str) -> bool:
+def is_numeric(host: str) -> bool:
+    """Whether it is an address, which needs no look-up."""
     return ":" in host or host.replace(".", "").isdigit()
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 
 import anyio
-from anyio.abc import Listener, SocketAttribute, SocketStream, TaskGroup, TaskStatus
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup, TaskStatus
 from anyio.from_thread import start_blocking_portal
 
 from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour
@@ -26,6 +26,8 @@ from .emulator_site import EmulatedSite, provider_urls
 HOST = "127.0.0.1"
 # Seconds until a connection is accepted again after that failed, mostly for want of file descriptors.
 ACCEPT_PAUSE = 0.05
+# Seconds that it takes at most to accept a connection that is there.
+ACCEPT_PATIENCE = 1.0
 
 
 class EmulatorServer:
@@ -87,22 +89,35 @@ async def serve(
             await _accept_all(listener, site, connections)
 
 
-async def _listen(port: int) -> Listener[SocketStream]:
+async def _listen(port: int) -> SocketListener:
     if not 0 <= port <= 65535:
         raise InvalidInput(f"port {port} does not exist: choose one up to 65535 with --port")
     try:
-        return (await anyio.create_tcp_listener(local_host=HOST, local_port=port)).listeners[0]
+        listener = (await anyio.create_tcp_listener(local_host=HOST, local_port=port)).listeners[0]
     except OSError as error:
         what = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise InvalidInput(f"port {port} {what}: choose another with --port") from error
+    assert isinstance(listener, SocketListener)
+    return listener
 
 
-async def _accept_all(listener: Listener[SocketStream], site: EmulatedSite, connections: TaskGroup) -> None:
-    async def converse(stream: SocketStream) -> None:
-        await Connection(stream, site).run()
-
+async def _accept_all(listener: SocketListener, site: EmulatedSite, connections: TaskGroup) -> None:
     while True:
         try:
-            await listener.serve(converse, connections)
+            stream = await _accept(listener)
         except (OSError, anyio.BrokenResourceError):
             await anyio.sleep(ACCEPT_PAUSE)
+        else:
+            if stream is not None:
+                connections.start_soon(Connection(stream, site).run)
+
+
+async def _accept(listener: SocketListener) -> SocketStream | None:
+    """The next connection, or None where it went away again.
+
+    To be cancelled while one is accepted would lose it, on asyncio: so that is done when there is one, and at once.
+    """
+    await anyio.wait_readable(listener.extra(SocketAttribute.raw_socket))
+    with anyio.move_on_after(ACCEPT_PATIENCE, shield=True):
+        return await listener.accept()
+    return None

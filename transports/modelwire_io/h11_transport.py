@@ -9,25 +9,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from ssl import SSLError
 
 import anyio
 import anyio.abc
 
 from modelwire.commands import SendRequest
 from modelwire.errors import FlowFailed
-from modelwire.events import Event, RequestFailed, RequestFailureKind, Woken
+from modelwire.events import Event, ResponseStarted, Woken
 
-from .async_dialing import close_now, dial, has_unread
+from .async_dialing import dial
 from .clock import SystemClock
 from .connection_pool import ConnectionPool
-from .dialing import Dialer, is_readable
+from .dialing import Dialer, is_readable, time_left
+from .drive import TakeEvent
+from .failures import request_failed
 from .http11 import Http11Connection
+from .loops import Home, PerLoop
 from .proxies import ProxyTable
 from .punctual_sockets import PunctualSocket, PunctualTlsSocket
+from .punctual_streams import PunctualStream
 from .routes import Route, find_route
 
-READ_SIZE = WRITE_SIZE = 64 * 1024  # bytes
+READ_SIZE = 64 * 1024  # bytes
 
 # Seconds by which a timer may fire too early; an early `Woken` does no harm.
 EARLY = 0.005
@@ -142,6 +145,7 @@ class H11Exchange:
         connection = self._connection = kept
         connection.socket.deadline = deadline
         connection.socket.settimeout(self._request.timeout)
+        time_left(deadline)
         request = self._request
         outgoing = connection.http.send(
             self._request_id, request.method, route.target(request), route.headers(request), request.body
@@ -181,7 +185,7 @@ class AsyncH11Transport:
         self.clock = SystemClock()
         self.proxies = ProxyTable(proxy, environment)
         self.dialer = Dialer()
-        self.pool: ConnectionPool[AsyncH11Connection] = ConnectionPool()
+        self.pools = PerLoop(AsyncH11Pool, AsyncH11Pool.close)
 
     def open(self, command: SendRequest) -> AsyncH11Exchange:
         """Begin an exchange."""
@@ -192,35 +196,46 @@ class AsyncH11Transport:
         await anyio.sleep(max(0.0, until - self.clock.now()))
 
     async def close(self) -> None:
-        """Close every connection that waits for a request, and keep none from now on."""
-        for connection in self.pool.close():
-            await close_now(connection.stream)
-
-    async def take(self, route: Route) -> AsyncH11Connection | None:
-        """A kept connection that is still good."""
-        while True:
-            found, expired = self.pool.take(route, time.monotonic())
-            for connection in expired:
-                await close_now(connection.stream)
-            if found is None or not has_unread(found.stream):
-                return found
-            await close_now(found.stream)
-
-    async def put(self, route: Route, connection: AsyncH11Connection) -> None:
-        """Keep a connection for the next request, or close it where it is good for none."""
-        dropped = [connection]
-        if connection.http.is_reusable:
-            dropped = self.pool.put(route, connection, time.monotonic())
-        for entry in dropped:
-            await close_now(entry.stream)
+        """Close every connection of this event loop; those of another are closed when that comes to its end."""
+        await self.pools.close()
 
 
 class AsyncH11Connection:
     """A stream, and the state of HTTP on it."""
 
-    def __init__(self, stream: anyio.abc.ByteStream) -> None:
+    def __init__(self, stream: PunctualStream) -> None:
         self.stream = stream
         self.http = Http11Connection()
+
+
+class AsyncH11Pool:
+    """The connections of one event loop that wait for a request."""
+
+    def __init__(self) -> None:
+        self.kept: ConnectionPool[AsyncH11Connection] = ConnectionPool()
+
+    async def take(self, route: Route) -> AsyncH11Connection | None:
+        """A kept connection that is still good."""
+        while True:
+            found, expired = self.kept.take(route, time.monotonic())
+            for connection in expired:
+                await connection.stream.aclose()
+            if found is None or not found.stream.has_unread():
+                return found
+            await found.stream.aclose()
+
+    async def put(self, route: Route, connection: AsyncH11Connection) -> None:
+        """Keep a connection for the next request, or close it where it is good for none."""
+        dropped = [connection]
+        if connection.http.is_reusable:
+            dropped = self.kept.put(route, connection, time.monotonic())
+        for entry in dropped:
+            await entry.stream.aclose()
+
+    async def close(self) -> None:
+        """Close every connection, and keep none from now on."""
+        for connection in self.kept.close():
+            await connection.stream.aclose()
 
 
 class AsyncH11Exchange:
@@ -230,58 +245,103 @@ class AsyncH11Exchange:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request
+        self._home = Home()
+        self._pool: AsyncH11Pool | None = None
         self._route: Route | None = None
         self._connection: AsyncH11Connection | None = None
         self._progress = _Progress()
 
     async def receive(self, until: float) -> Event:
         """The next event, or `Woken` at `until`."""
+        self._home.check()
         connection = self._connection
         event = None if connection is None else connection.http.next_event()
         return await self._advance(until) if event is None else event
 
+    async def pour(self, take: TakeEvent, until: float) -> None:
+        """Hand every event to `take` until nothing more is wanted: those of a body as the stream brings them."""
+        wanted: float | None = until
+        while wanted is not None:
+            event = await self.receive(wanted)
+            wanted = take(event)
+            if wanted is not None and isinstance(event, ResponseStarted):
+                wanted = await self._pour_body(take, wanted)
+
     async def close(self) -> None:
         """Let go of the connection: keep it if its response is over, else close it."""
+        self._home.check()
         connection, self._connection = self._connection, None
-        if connection is not None and self._route is not None:
-            await self._transport.put(self._route, connection)
+        if connection is not None and self._route is not None and self._pool is not None:
+            await self._pool.put(self._route, connection)
+
+    async def _pour_body(self, take: TakeEvent, until: float) -> float | None:
+        """Let the stream hand what comes to HTTP, and HTTP its events to `take`; returns what that said last."""
+        assert self._connection is not None
+        stream, http = self._connection.stream, self._connection.http
+        to_monotonic = time.monotonic() - self._transport.clock.now()
+        wanted: float | None = until
+
+        def take_events() -> bool:
+            nonlocal wanted
+            while wanted is not None and (event := http.next_event()) is not None:
+                wanted = take(event)
+            if wanted is not None:
+                stream.deadline = wanted + to_monotonic
+            return wanted is None
+
+        def take_data(data: bytes) -> bool:
+            http.receive_data(data)
+            return take_events()
+
+        try:
+            if not take_events():
+                await stream.pour(take_data)
+        except _BROKEN as error:
+            is_due = time.monotonic() >= stream.deadline - EARLY
+            return take(self._progress.fail(self._request_id, error, is_due=is_due))
+        return wanted
 
     async def _advance(self, until: float) -> Event:
         """Read, or connect and send first, until there is an event."""
         connection = self._connection
         self._progress.check(connection.http if connection is not None else None)
+        deadline = time.monotonic() + until - self._transport.clock.now()
         try:
             if connection is None:
-                connection = await self._begin(until)
+                connection = await self._begin(deadline)
+            else:
+                connection.stream.deadline = deadline
             while (event := connection.http.next_event()) is None:
-                connection = await self._read(connection, until)
+                connection = await self._read(connection)
             return event
         except (FlowFailed, *_BROKEN) as error:
-            is_due = self._transport.clock.now() >= until - EARLY
+            is_due = time.monotonic() >= deadline - EARLY
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
-    async def _begin(self, until: float, *, again: bool = False) -> AsyncH11Connection:
+    async def _begin(self, deadline: float, *, again: bool = False) -> AsyncH11Connection:
         """Connect, or take a kept connection, and send the request.
 
         A request that must not be sent twice gets a new connection: a kept one may turn out dead only after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
-        kept = await self._transport.take(route) if self._request.repeatable and not again else None
+        pool = self._pool = await self._transport.pools.get()
+        kept = await pool.take(route) if self._request.repeatable and not again else None
         self._progress.is_kept = kept is not None
         if kept is None:
-            with anyio.fail_after(self._patience(until)):
+            with anyio.fail_after(min(deadline - time.monotonic(), self._request.timeout)):
                 stream = await dial(self._transport.dialer, route)
             kept = AsyncH11Connection(stream)
         connection = self._connection = kept
+        connection.stream.deadline = deadline
+        connection.stream.silence = self._request.timeout
+        time_left(deadline)
         request = self._request
         outgoing = connection.http.send(
             self._request_id, request.method, route.target(request), route.headers(request), request.body
         )
         self._progress.is_sent = True
         try:
-            for start in range(0, len(outgoing), WRITE_SIZE):
-                with anyio.fail_after(self._patience(until)):
-                    await connection.stream.send(outgoing[start : start + WRITE_SIZE])
+            await connection.stream.send(outgoing)
         except TimeoutError:
             raise
         except _BROKEN:
@@ -289,13 +349,10 @@ class AsyncH11Exchange:
             connection.http.close_after_response()
         return connection
 
-    async def _read(self, connection: AsyncH11Connection, until: float) -> AsyncH11Connection:
+    async def _read(self, connection: AsyncH11Connection) -> AsyncH11Connection:
         """Read once. A kept connection that dies without a byte of an answer is replaced, and all sent again."""
         try:
-            with anyio.fail_after(self._patience(until)):
-                data = await connection.stream.receive(READ_SIZE)
-        except anyio.EndOfStream:
-            data = b""
+            data = await connection.stream.receive()
         except TimeoutError:
             raise
         except _BROKEN:
@@ -303,15 +360,11 @@ class AsyncH11Exchange:
                 raise
             data = b""
         if not data and self._progress.may_begin_again(connection.http):
-            await close_now(connection.stream)
+            await connection.stream.aclose()
             self._connection = None
-            return await self._begin(until, again=True)
+            return await self._begin(connection.stream.deadline, again=True)
         connection.http.receive_data(data)
         return connection
-
-    def _patience(self, until: float) -> float:
-        """Seconds that one operation may take."""
-        return min(self._request.timeout, until - self._transport.clock.now())
 
 
 class _Progress:
@@ -334,19 +387,6 @@ class _Progress:
     def fail(self, request_id: int, error: Exception, *, is_due: bool) -> Event:
         """What went wrong with a connection, as an event."""
         self._is_over = True
-        if is_due and isinstance(error, TimeoutError):
+        if is_due and self.is_sent and isinstance(error, TimeoutError):
             return Woken()
-        kind: RequestFailureKind = "connect"
-        if self.is_sent:
-            kind = "timeout" if isinstance(error, TimeoutError) else "network"
-        return RequestFailed(request_id, kind, _explain(error))
-
-
-def _explain(error: BaseException) -> str:
-    """The reason for a failure to connect is what it was raised from; TLS names the line of its own source."""
-    cause = error.__cause__
-    if isinstance(error, OSError) and isinstance(cause, OSError):
-        return _explain(cause)
-    if isinstance(error, SSLError):
-        return getattr(error, "verify_message", "") or error.reason or str(error)
-    return str(error) or type(error).__name__
+        return request_failed(request_id, error, is_sent=self.is_sent)

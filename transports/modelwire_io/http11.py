@@ -21,7 +21,7 @@ from modelwire.events import (
     ResponseEnded,
     ResponseStarted,
 )
-from modelwire.http import Headers, find_header
+from modelwire.http import Headers, content_coding, find_header
 from modelwire.inflate import Inflater
 from modelwire.limits import DEFAULT_LIMITS
 
@@ -164,7 +164,7 @@ class Http11Connection:
         self._has_head = True
         raw = response.headers.raw_items()
         headers: Headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
-        self._coding = find_header(headers, "content-encoding")
+        self._coding = content_coding(headers)
         is_chunked = find_header(headers, "transfer-encoding") is not None
         if is_chunked and find_header(headers, "content-length") is not None:
             # RFC 9112, 6.3: two framings in one head are an attack or a mistake; the connection cannot be trusted.

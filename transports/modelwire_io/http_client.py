@@ -11,16 +11,16 @@ from collections.abc import Generator
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import Any, Protocol
 
-from modelwire.errors import FailureKind, FlowFailed
-from modelwire.events import BodyReceived, Event, RequestFailed, RequestFailureKind, ResponseStarted
-from modelwire.http import Headers, find_header
+from modelwire.events import BodyReceived, Event, RequestFailed, ResponseStarted
+from modelwire.http import Headers, content_coding
 from modelwire.inflate import Inflater
+
+from .failures import request_failed
 
 READ_SIZE = 64 * 1024  # bytes
 MOST_INTERIM_RESPONSES = 100
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-OWN_KINDS: dict[FailureKind, RequestFailureKind] = {"connect": "connect", "truncated": "network"}
 
 
 class FinalResponse(HTTPResponse):
@@ -54,7 +54,7 @@ class FinalResponse(HTTPResponse):
             raise HTTPException("a line of the head is no header")
         codings = self.headers.get_all("transfer-encoding", [])
         lengths = set(self.headers.get_all("content-length", []))
-        if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        if codings and [coding.strip(" \t").lower() for coding in codings] != ["chunked"]:
             raise HTTPException("an unknown transfer coding")
         if len(lengths) > 1 or not all(length.isdecimal() and length.isascii() for length in lengths):
             raise HTTPException("a length that is none")
@@ -86,25 +86,17 @@ def response_events(request_id: int, status: int, headers: Headers, body: Body) 
     yield ResponseStarted(request_id, status, headers)
     inflater: Inflater | None = None
     while data := body.read1(READ_SIZE):
-        inflater = inflater or Inflater(find_header(headers, "content-encoding"))
+        inflater = inflater or Inflater(content_coding(headers))
         for piece in inflater.feed(data):
             yield BodyReceived(request_id, piece)
     if inflater is not None:
         inflater.end()
 
 
-def failed(request_id: int, error: BaseException, *, is_sent: bool) -> RequestFailed:
+def failed(request_id: int, error: Exception, *, is_sent: bool) -> RequestFailed:
     """An exception of http.client, of its socket or of ours, as an event."""
-    detail = str(error) or type(error).__name__
-    if isinstance(error, FlowFailed):
-        return RequestFailed(request_id, OWN_KINDS.get(error.kind, "protocol"), detail)
-    kind: RequestFailureKind = "network"
-    if not is_sent:
-        kind = "connect"
-    elif isinstance(error, TimeoutError):
-        kind = "timeout"
-    elif isinstance(error, HTTPException) and not isinstance(error, IncompleteRead | RemoteDisconnected):
-        kind = "protocol"
+    if is_sent and isinstance(error, HTTPException) and not isinstance(error, IncompleteRead | RemoteDisconnected):
         # It quotes what came, and that may hold a secret.
-        detail = "what came is no HTTP" if isinstance(error, BadStatusLine) else detail
-    return RequestFailed(request_id, kind, detail)
+        detail = "what came is no HTTP" if isinstance(error, BadStatusLine) else ""
+        return request_failed(request_id, error, is_sent=True, kind="protocol", detail=detail)
+    return request_failed(request_id, error, is_sent=is_sent)

@@ -1,25 +1,35 @@
-"""What is put under httpx: connections that keep a deadline and go to public addresses alone, where that is asked.
+"""What is put under httpx: connections that are made as everywhere here, keep a deadline, and own up to what is unread.
 
-httpx hands its timeout to each read anew, so a response that drips a byte at a time lasts for ever; and it resolves a
-name where nobody can look at the answer. Both are mended where the bytes go through: in the network backend.
+httpx hands its timeout to each read anew, so a response that drips a byte at a time lasts for ever. It resolves a name
+where nobody can look at the answer, and tries one address after the other. All that is mended where the bytes go
+through: in the network backend.
 """
 
 from __future__ import annotations
 
-import socket
+import math
+import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import anyio
 
-from .addresses import is_public
+from .async_dialing import dial
+from .dialing import Dialer, is_readable, time_left
+from .failures import explain
+from .punctual_streams import PunctualStream
+from .routes import Proxy, Route
 
 # When everything that the current thread does for a request must be over: monotonic time.
 _deadline: ContextVar[float] = ContextVar("modelwire_deadline")
+
+# Connects to what httpx asks for, through a SOCKS proxy if need be; TLS and other proxies are httpx's business.
+_dialer = Dialer()
 
 
 @contextmanager
@@ -32,82 +42,59 @@ def deadline_in(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def _remaining(timeout: float | None, error: type[Exception]) -> float:
-    """The time that one operation may take. Raises `error` where there is none left."""
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise error("the deadline of the request has passed")
-    return left if timeout is None else min(timeout, left)
-
-
-def _addresses(found: Iterable[tuple[Any, ...]]) -> list[str]:
-    """The addresses of a name, each once."""
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _require_public(host: str, addresses: Iterable[str], error: type[Exception]) -> None:
-    """All of them must be public: one that is not may be the one that an attacker counts on."""
-    if not all(map(is_public, addresses)):
-        raise error(f"{host} is not at a public address, and only such are allowed here")
-
-
-# Bytes handed to httpcore at a time.
-_WRITE_SIZE = 16 * 1024
-
-
 class GuardedBackend:
-    """A blocking network backend of httpcore, or httpcore2 (`core`), that keeps the deadline in force."""
+    """A blocking network backend of httpcore, or httpcore2 (`core`), that keeps the deadline in force.
 
-    def __init__(self, inner: Any, core: ModuleType, *, public_only: bool) -> None:
-        self._inner = inner
+    `socks` is a proxy that everything goes through.
+    """
+
+    def __init__(self, core: ModuleType, socks: Proxy | None, *, public_only: bool) -> None:
         self._core = core
+        self._socks = socks
         self._public_only = public_only
+        # There is no public name for it, and nothing else speaks TLS inside of TLS.
+        self._stream_type = import_module(f"{core.__name__}._backends.sync").SyncStream
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> GuardedStream:
-        """Connect to the first address that answers."""
-        # Names are resolved here, also where any address will do: inside, each address would get the whole timeout.
-        with _resolving(self._core):
-            *others, last = _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        if self._public_only:
-            _require_public(host, [*others, last], self._core.ConnectError)
-        for address in others:
-            try:
-                return self._connect(address, port, timeout, options)
-            except (self._core.ConnectError, self._core.ConnectTimeout):
-                pass
-        return self._connect(last, port, timeout, options)
-
-    def _connect(self, address: str, port: int, timeout: float | None, options: dict[str, Any]) -> GuardedStream:
-        left = _remaining(timeout, self._core.ConnectTimeout)
-        return GuardedStream(self._inner.connect_tcp(address, port, timeout=left, **options), self._core)
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **_: Any) -> GuardedStream:
+        """Connect to the address that answers first."""
+        route = Route("http", host, port, self._socks, self._public_only)
+        with _said_by(self._core, "Connect"):
+            connected = _dialer.dial(route, _end_of(timeout))
+        return GuardedStream(self._stream_type(connected), self._core)
 
 
 class GuardedStream:
-    """A blocking network stream whose every operation ends by the deadline in force."""
+    """A blocking network stream, over one of `PunctualSocket`s, whose every operation ends by the deadline in force."""
 
     def __init__(self, inner: Any, core: ModuleType) -> None:
         self._inner = inner
+        self._socket = inner.get_extra_info("socket")
         self._core = core
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, at most `max_bytes`."""
-        data: bytes = self._inner.read(max_bytes, timeout=_remaining(timeout, self._core.ReadTimeout))
+        self._socket.deadline = _deadline.get()
+        data: bytes = self._inner.read(max_bytes, timeout)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it, in pieces: httpcore starts its timeout anew whenever the socket has taken something."""
-        for start in range(0, len(buffer), _WRITE_SIZE):
-            left = _remaining(timeout, self._core.WriteTimeout)
-            self._inner.write(buffer[start : start + _WRITE_SIZE], timeout=left)
+        """Send all of it."""
+        self._socket.deadline = _deadline.get()
+        self._inner.write(buffer, timeout)
 
-    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Any:
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> GuardedStream:
         """The same under TLS."""
-        left = _remaining(timeout, self._core.ConnectTimeout)
+        self._socket.deadline = _deadline.get()
+        with _said_by(self._core, "Connect"):
+            # CPython keeps the timeout for the handshake as a whole, not for each read in it.
+            left = time_left(_end_of(timeout))
         return GuardedStream(self._inner.start_tls(ssl_context, server_hostname, left), self._core)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the inner stream says of itself."""
-        return self._inner.get_extra_info(info)
+        """Whether there is something to be read, of a connection that should be silent; of all else nothing."""
+        return is_readable(self._socket) if info == "is_readable" else None
 
     def close(self) -> None:
         """Close the connection."""
@@ -115,52 +102,72 @@ class GuardedStream:
 
 
 class AsyncGuardedBackend:
-    """An async network backend. Deadlines are kept by cancellation; only addresses are its business."""
+    """An async network backend, on asyncio and on trio. Deadlines are kept by cancellation."""
 
-    def __init__(self, inner: Any, core: ModuleType, *, public_only: bool) -> None:
-        self._inner = inner
+    def __init__(self, core: ModuleType, socks: Proxy | None, *, public_only: bool) -> None:
         self._core = core
+        self._socks = socks
         self._public_only = public_only
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
-        """Connect to the first address that answers."""
-        with _resolving(self._core):
-            if not self._public_only:
-                return AsyncGuardedStream(await self._inner.connect_tcp(host, port, timeout=timeout, **options))
-            *others, last = _addresses(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        _require_public(host, [*others, last], self._core.ConnectError)
-        for address in others:
-            try:
-                return AsyncGuardedStream(await self._inner.connect_tcp(address, port, timeout=timeout, **options))
-            except (self._core.ConnectError, self._core.ConnectTimeout):
-                pass
-        return AsyncGuardedStream(await self._inner.connect_tcp(last, port, timeout=timeout, **options))
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **_: Any) -> AsyncGuardedStream:
+        """Connect to the address that answers first."""
+        route = Route("http", host, port, self._socks, self._public_only)
+        with _said_by(self._core, "Connect"), anyio.fail_after(timeout):
+            connected = await dial(_dialer, route)
+        return AsyncGuardedStream(connected, self._core)
 
 
 class AsyncGuardedStream:
-    """An async network stream that is closed where its TLS handshake is cancelled, which httpcore forgets."""
+    """An async network stream, over a `PunctualStream`. What ends the whole of it is a cancellation."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: PunctualStream, core: ModuleType) -> None:
         self._inner = inner
-        self.read = inner.read
-        self.write = inner.write
-        self.aclose = inner.aclose
-        self.get_extra_info = inner.get_extra_info
+        self._core = core
 
-    async def start_tls(self, *arguments: Any, **options: Any) -> Any:
-        """The same under TLS."""
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has arrived, at most `max_bytes`."""
+        self._inner.silence = math.inf if timeout is None else timeout
+        with _said_by(self._core, "Read"):
+            return await self._inner.receive(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        self._inner.silence = math.inf if timeout is None else timeout
+        with _said_by(self._core, "Write"):
+            await self._inner.send(buffer)
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> AsyncGuardedStream:
+        """The same under TLS. A connection that comes to nothing is closed: httpcore forgets it when cancelled."""
         try:
-            return await self._inner.start_tls(*arguments, **options)
+            with _said_by(self._core, "Connect"), anyio.fail_after(timeout):
+                secured = await self._inner.start_tls(ssl_context, server_hostname or "")
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._inner.aclose()
+            await self.aclose()
             raise
+        return AsyncGuardedStream(secured, self._core)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Whether there is something unread, on a connection that should be silent; of all else nothing."""
+        return self._inner.has_unread() if info == "is_readable" else None
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._inner.aclose()
+
+
+def _end_of(timeout: float | None) -> float:
+    """When an operation that begins now must be over: monotonic time."""
+    return min(_deadline.get(), time.monotonic() + (math.inf if timeout is None else timeout))
 
 
 @contextmanager
-def _resolving(core: ModuleType) -> Iterator[None]:
-    """A name that cannot be resolved, or that is none, is a failure to connect."""
+def _said_by(core: ModuleType, operation: str) -> Iterator[None]:
+    """What goes wrong, in httpcore's terms."""
     try:
         yield
-    except (OSError, UnicodeError) as error:
-        raise core.ConnectError(str(error)) from error
+    except TimeoutError as error:
+        raise getattr(core, f"{operation}Timeout")(explain(error)) from error
+    except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
+        raise getattr(core, f"{operation}Error")(explain(error)) from error

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 from modelwire.commands import SendRequest
-from modelwire.errors import FailureKind, FlowFailed
+from modelwire.errors import FlowFailed
 from modelwire.events import (
     BodyReceived,
     Event,
@@ -26,28 +26,18 @@ from modelwire.events import (
     ResponseStarted,
     Woken,
 )
-from modelwire.http import Headers, find_header
+from modelwire.http import Headers, content_coding
 from modelwire.inflate import Inflater
 
 from .clock import SystemClock
+from .failures import request_failed
 from .httpx_guard import deadline_in
-from .httpx_pools import Body, Library, Pools
+from .httpx_pools import AsyncPools, Library, Pools, StepInfo, begins_to_send, is_doubtful
+from .loops import Home
 from .proxies import ProxyTable
 
-# By name, since the classes are those of one library or the other. The first that fits counts.
-_KINDS: tuple[tuple[str, RequestFailureKind], ...] = (
-    ("ConnectError", "connect"),
-    ("ConnectTimeout", "connect"),
-    ("PoolTimeout", "connect"),
-    ("ProxyError", "connect"),
-    ("TimeoutException", "timeout"),
-    ("NetworkError", "network"),
-    ("ProtocolError", "protocol"),
-    ("TransportError", "protocol"),
-)
-_OWN_KINDS: dict[FailureKind, RequestFailureKind] = {"connect": "connect", "truncated": "network"}
 # How httpcore and h11 say that a response was cut off, which is no fault of its HTTP.
-_CUT_OFF = ("peer closed", "disconnected", "closed the connection")
+_CUT_OFF = ("closed connection", "disconnected")
 
 
 class HttpxTransport:
@@ -61,7 +51,7 @@ class HttpxTransport:
         self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
     ) -> None:
         self.clock = SystemClock()
-        self._pools = Pools(library, ProxyTable(proxy, environment), "HTTPTransport")
+        self._pools = Pools(library, ProxyTable(proxy, environment))
 
     def open(self, command: SendRequest) -> HttpxExchange:
         """Begin an exchange."""
@@ -73,8 +63,7 @@ class HttpxTransport:
 
     def close(self) -> None:
         """Close every connection."""
-        for pool in self._pools.take_all():
-            pool.close()
+        self._pools.close()
 
 
 class HttpxExchange:
@@ -85,43 +74,48 @@ class HttpxExchange:
         self._clock = clock
         self._request_id = command.request_id
         self._request = command.request
-        self._body: Body | None = None
+        self._is_sent = False
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
         """The next event, or `Woken` at `until`."""
+        if not self._is_sent and self._clock.now() >= until:
+            self._events.close()
+            return request_failed(self._request_id, TimeoutError(), is_sent=False)
         try:
             with deadline_in(until - self._clock.now()):
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, self._pools.httpx.TransportError) as error:
-            if self._clock.now() >= until and self._was_sent():
+            is_late = isinstance(error, self._pools.httpx.TimeoutException)
+            if is_late and self._clock.now() >= until and self._is_sent:
                 return Woken()
-            return _failed(self._request_id, self._pools.httpx, error)
-
-    def _was_sent(self) -> bool:
-        return self._body is not None and self._body.was_begun
+            return _failed(self._request_id, self._pools.httpx, error, is_sent=self._is_sent)
 
     def close(self) -> None:
         """Let go of the connection."""
         self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
-        request = self._pools.request(self._request)
-        self._body = request.stream
+        request = self._pools.request(self._request, self._note)
         response = self._pools.pool_for(self._request).handle_request(request)
+        headers = _headers(response)
         try:
-            headers = _headers(response)
             yield ResponseStarted(self._request_id, response.status_code, headers)
-            inflater = Inflater(find_header(headers, "content-encoding"))
+            inflater = Inflater(content_coding(headers))
             for data in response.stream:
                 for piece in inflater.feed(data):
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
         finally:
+            if is_doubtful(response, headers):
+                response.extensions["network_stream"].close()
             response.close()
         yield ResponseEnded(self._request_id)
+
+    def _note(self, step: str, info: StepInfo) -> None:
+        self._is_sent = self._is_sent or begins_to_send(step, info)
 
 
 class AsyncHttpxTransport:
@@ -131,7 +125,7 @@ class AsyncHttpxTransport:
         self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
     ) -> None:
         self.clock = SystemClock()
-        self._pools = Pools(library, ProxyTable(proxy, environment), "AsyncHTTPTransport")
+        self._pools = AsyncPools(library, ProxyTable(proxy, environment))
 
     def open(self, command: SendRequest) -> AsyncHttpxExchange:
         """Begin an exchange."""
@@ -142,58 +136,62 @@ class AsyncHttpxTransport:
         await anyio.sleep(max(0.0, until - self.clock.now()))
 
     async def close(self) -> None:
-        """Close every connection."""
-        for pool in self._pools.take_all():
-            await pool.aclose()
+        """Close every connection of this event loop; those of another are closed when that comes to its end."""
+        await self._pools.close()
 
 
 class AsyncHttpxExchange:
     """One request over httpx."""
 
-    def __init__(self, pools: Pools, clock: SystemClock, command: SendRequest) -> None:
+    def __init__(self, pools: AsyncPools, clock: SystemClock, command: SendRequest) -> None:
         self._pools = pools
         self._clock = clock
         self._request_id = command.request_id
         self._request = command.request
-        self._body: Body | None = None
+        self._home = Home()
+        self._is_sent = False
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
         """The next event, or `Woken` at `until`."""
+        self._home.check()
         try:
             with anyio.move_on_after(until - self._clock.now()):
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, self._pools.httpx.TransportError) as error:
-            return _failed(self._request_id, self._pools.httpx, error)
-        return Woken() if self._was_sent() else _not_connected(self._request_id)
-
-    def _was_sent(self) -> bool:
-        return self._body is not None and self._body.was_begun
+            return _failed(self._request_id, self._pools.httpx, error, is_sent=self._is_sent)
+        return Woken() if self._is_sent else request_failed(self._request_id, TimeoutError(), is_sent=False)
 
     async def close(self) -> None:
         """Let go of the connection."""
+        self._home.check()
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        request = self._pools.request(self._request)
-        self._body = request.stream
-        response = await self._pools.pool_for(self._request).handle_async_request(request)
+        request = self._pools.request(self._request, self._note)
+        pool = await self._pools.pool_for(self._request)
+        response = await pool.handle_async_request(request)
+        headers = _headers(response)
         stream = aiter(response.stream)
         try:
-            headers = _headers(response)
             yield ResponseStarted(self._request_id, response.status_code, headers)
-            inflater = Inflater(find_header(headers, "content-encoding"))
+            inflater = Inflater(content_coding(headers))
             async for data in stream:
                 for piece in inflater.feed(data):
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
         finally:
+            if is_doubtful(response, headers):
+                await response.extensions["network_stream"].aclose()
             # httpcore shields this from being cancelled.
             await response.aclose()
             await self._run_out(stream)
         yield ResponseEnded(self._request_id)
+
+    async def _note(self, step: str, info: StepInfo) -> None:
+        self._is_sent = self._is_sent or begins_to_send(step, info)
 
     async def _run_out(self, stream: AsyncIterator[bytes]) -> None:
         """Let the generators inside httpx come to their end, which is near: the connection is closed, or was read out.
@@ -207,33 +205,20 @@ class AsyncHttpxExchange:
             pass
 
 
-def _not_connected(request_id: int) -> RequestFailed:
-    return RequestFailed(request_id, "connect", "no connection was made in time")
-
-
 def _headers(response: Any) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
 
 
-def _failed(request_id: int, httpx: ModuleType, error: Exception) -> RequestFailed:
-    """An exception of httpx, or of the inflater, as an event."""
-    kind: RequestFailureKind
-    detail = _detail(error)
-    if isinstance(error, FlowFailed):
-        kind = _OWN_KINDS.get(error.kind, "protocol")
-    elif any(mark in detail for mark in _CUT_OFF):
+def _failed(request_id: int, httpx: ModuleType, error: Exception, *, is_sent: bool) -> RequestFailed:
+    """An exception of httpx, or of ours, as an event."""
+    kind: RequestFailureKind = "protocol"
+    detail = ""
+    if isinstance(error, httpx.TimeoutException):
+        kind = "timeout"
+    elif isinstance(error, httpx.NetworkError):
         kind = "network"
-    else:
-        kind = next(kind for name, kind in _KINDS if isinstance(error, getattr(httpx, name)))
-    return RequestFailed(request_id, kind, detail)
-
-
-def _detail(error: BaseException) -> str:
-    """What an exception says or, where it says nothing, what caused it does; on trio that is where the reason is."""
-    cause: BaseException | None = error
-    # A cancellation is no reason: by that a timeout is kept.
-    while isinstance(cause, Exception):
-        if str(cause):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    elif isinstance(error, httpx.ProtocolError):
+        # It quotes what came, and that may hold a secret.
+        detail = str(error).partition(":")[0]
+        kind = "network" if any(mark in detail for mark in _CUT_OFF) else "protocol"
+    return request_failed(request_id, error, is_sent=is_sent, kind=kind, detail=detail)

@@ -5,16 +5,19 @@ Argument over environment over file, everywhere.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from modelwire.browser_export import parse_export
 from modelwire.catalog import split_model
 from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
 from modelwire.json import as_struct
 from modelwire.limits import Limits
+from modelwire.login import LoginFlow
 from modelwire.messages import Message, Messages, as_messages
 from modelwire.provider import Provider, parse_options, rebase, wire_models
 
@@ -103,6 +106,27 @@ class Preparation:
             )
         return Prepared(flow, provider, origin, credentials is None)
 
+    def login(self, provider: Provider, options: Mapping[str, Any]) -> Prepared:
+        """The flow by which a person logs in with a browser. Raises `InvalidInput` where there is none."""
+        return Prepared(self._login(provider, options), provider, self.origin(provider), True)
+
+    def login_url(self, provider: Provider) -> str:
+        """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
+        return self._login(provider, {}).login_url
+
+    def import_login(self, provider: Provider, data: bytes, *, token: str) -> None:
+        """Keep the credentials in what a browser has written to a file; `token` is one that was brought besides."""
+        found = self._login(provider, {}).take_export(parse_export(data), time.time(), token=token)
+        self.log_in(provider, found)
+
+    def log_out(self, provider: Provider) -> bool:
+        """Forget the credentials for the address that is used. Whether there were any."""
+        origin = self.origin(provider)
+        if self._store.load(provider.name, origin) is None:
+            return False
+        self._store.save(provider.name, origin, None)
+        return True
+
     def log_in(self, provider: Provider, credentials: Given) -> None:
         """Keep credentials that a person brought. Raises `InvalidInput` where they are not the provider's."""
         if provider.credentials is None:
@@ -128,6 +152,18 @@ class Preparation:
     def _endpoints(self, provider: Provider) -> msgspec.Struct:
         base_url = self.base_url(provider)
         return provider.endpoints() if base_url is None else rebase(provider.endpoints, base_url)
+
+    def _login(self, provider: Provider, options: Mapping[str, Any]) -> LoginFlow:
+        if provider.login is None:
+            how = f"bring your own {provider.login_field.replace('_', ' ')}" if provider.login_field else "ask away"
+            raise InvalidInput(f"{provider.label} has no page to log in on: {how}")
+        # As with the other flows, every one takes these.
+        make_login = cast("Callable[..., LoginFlow]", provider.login)
+        return make_login(
+            options=parse_options(provider.options, self._from_environment(provider, "options") | dict(options)),
+            endpoints=self._endpoints(provider),
+            limits=self._limits,
+        )
 
     def _choose(self, model: str, kind: str) -> tuple[Provider, str]:
         name, model_name = split_model(model)

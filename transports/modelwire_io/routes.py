@@ -31,6 +31,12 @@ class Proxy(NamedTuple):
         """Whether it speaks SOCKS, and not HTTP."""
         return self.scheme.startswith("socks")
 
+    @property
+    def url(self) -> str:
+        """Where it is, without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
     def headers(self) -> Headers:
         """What it wants to know beside a request that it gets to read."""
         if self.user is None:
@@ -39,7 +45,7 @@ class Proxy(NamedTuple):
         return (("Proxy-Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
 
     def __repr__(self) -> str:
-        return f"Proxy({self.scheme}://{self.host}:{self.port})"
+        return f"Proxy({self.url})"
 
 
 class Route(NamedTuple):

@@ -19,7 +19,7 @@ from modelwire.events import Event, ResponseEnded, Woken
 from modelwire.http import Headers
 
 from .clock import Clock
-from .dialing import Dialer
+from .dialing import Dialer, time_left
 from .http_client import FinalResponse, failed, response_events
 from .proxies import ProxyTable
 from .punctual_sockets import PunctualSocket, PunctualTlsSocket
@@ -27,10 +27,11 @@ from .routes import Route, find_route
 
 
 class Sending(HTTPHeaderDict):
-    """The headers of one request, its exact target, and when it must be over (monotonic time)."""
+    """The headers of one request, its exact target, when it must be over (monotonic time), and how far it has come."""
 
     target = "/"
     deadline = math.inf
+    is_sent = False  # a byte of it may have left
 
     @classmethod
     def of(cls, headers: Headers, target: str, deadline: float) -> Self:
@@ -80,8 +81,12 @@ class RouteConnection(HTTPConnection):
     ) -> None:
         """Send a request, to the exact target: urllib3 has mended `url`."""
         self.deadline = headers.deadline
-        if self.sock is not None and self.dialed is not None:
+        if self.sock is None or self.dialed is None:
+            self.connect()
+        else:
             self.dialed.deadline = self.deadline
+            time_left(self.deadline)
+        headers.is_sent = True
         super().request(method, headers.target, body, headers, **options)
 
 
@@ -121,6 +126,7 @@ class Urllib3Exchange:
         self._request = command.request
         self._deadline = 0.0  # monotonic time
         self._socket: PunctualSocket | PunctualTlsSocket | None = None
+        self._sending = Sending()
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
@@ -133,9 +139,10 @@ class Urllib3Exchange:
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, HTTPError) as error:
-            if time.monotonic() >= self._deadline:
+            cause, is_sent = _cause(error), self._sending.is_sent
+            if is_sent and isinstance(cause, TimeoutError) and time.monotonic() >= self._deadline:
                 return Woken()
-            return failed(self._request_id, _cause(error), is_sent=True)
+            return failed(self._request_id, cause, is_sent=is_sent)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -161,11 +168,12 @@ class Urllib3Exchange:
 
     def _send(self, pool: RoutePool, route: Route) -> BaseHTTPResponse:
         request = self._request
+        self._sending = Sending.of(route.headers(request), route.target(request), self._deadline)
         response = pool.urlopen(
             request.method,
             "/",
             body=request.body or None,
-            headers=Sending.of(route.headers(request), route.target(request), self._deadline),
+            headers=self._sending,
             timeout=Timeout(request.timeout),
             redirect=False,
             preload_content=False,

@@ -69,7 +69,7 @@ class UrllibExchange:
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, HTTPException, OSError) as error:
-            if isinstance(error, TimeoutError) and time.monotonic() >= self._deadline:
+            if self._is_sent and isinstance(error, TimeoutError) and time.monotonic() >= self._deadline:
                 return Woken()
             return failed(self._request_id, error, is_sent=self._is_sent)
 

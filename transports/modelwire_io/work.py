@@ -28,8 +28,9 @@ from modelwire.outputs import (
 )
 
 from .credentials import Store
-from .drive import AsyncTransport, Transport, adrive, drive
+from .drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, drive
 from .images import Image, safe_name
+from .loops import Home
 from .preparation import Prepared
 from .recording_file import RecordPath, adrive_recorded, drive_recorded
 from .told import Told
@@ -47,6 +48,7 @@ class _Known:
         held = prepared.flow.credentials
         self._held: JsonObject | None = None if held is None else msgspec.to_builtins(held)
         self._replaced: JsonObject | None = None
+        self._home = Home()
 
     @property
     def credentials(self) -> JsonObject | None:
@@ -120,11 +122,15 @@ class Work(_Known):
         limits: Limits,
         *,
         record: RecordPath | None = None,
+        browser: Browser | None = None,
     ) -> None:
         super().__init__(prepared, store, limits)
         self._transport = transport
         flow = prepared.flow
-        self._outputs = drive(flow, transport) if record is None else drive_recorded(flow, transport, record)
+        if record is None:
+            self._outputs = drive(flow, transport, browser=browser)
+        else:
+            self._outputs = drive_recorded(flow, transport, record)
 
     def __iter__(self) -> Iterator[Output]:
         return self
@@ -213,16 +219,21 @@ class AsyncWork(_Known):
         limits: Limits,
         *,
         record: RecordPath | None = None,
+        browser: AsyncBrowser | None = None,
     ) -> None:
         super().__init__(prepared, store, limits)
         self._transport = transport
         flow = prepared.flow
-        self._outputs = adrive(flow, transport) if record is None else adrive_recorded(flow, transport, record)
+        if record is None:
+            self._outputs = adrive(flow, transport, browser=browser)
+        else:
+            self._outputs = adrive_recorded(flow, transport, record)
 
     def __aiter__(self) -> AsyncIterator[Output]:
         return self
 
     async def __anext__(self) -> Output:
+        self._home.check()
         try:
             output = await anext(self._outputs)
         except FlowFailed as error:

@@ -56,13 +56,14 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """How an emulated service takes its time.
 
     Seconds: `pause` before each chunk of a streamed answer, `queue` and `work` for the two stages of a job,
-    `token_life` until a token expires. Bytes: `chunk_size` of a streamed answer; an odd number, so that characters
-    are split.
+    `sign_in` until a page has kept the token of a login, `token_life` until a token expires. Bytes: `chunk_size` of a
+    streamed answer; an odd number, so that characters are split.
     """
 
     pause: float = 0.01
     queue: float = 1.5
     work: float = 3.0
+    sign_in: float = 1.0
     token_life: float = 3600.0
     chunk_size: int = 7
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from modelwire.emulators.emulator import (
     EmulatorRequest,
     EmulatorResponse,
 )
+from modelwire.emulators.hailuo_page import Device, login_page, welcome_page
 from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, required, whole_number
 from modelwire.emulators.memory import Memory, Mint
 from modelwire.emulators.refusal import Refusal
@@ -23,7 +25,9 @@ from modelwire.emulators.responses import event_stream, json_event
 
 # The one login there is.
 LOGIN_TOKEN = "emulated-token"
+COOKIE = "hailuo_session"
 NEW_CHAT = "0"
+MOST_LOGINS = 1000
 MOST_CHATS = 1000
 MOST_SIGNATURES = 100_000
 LONGEST_TITLE = 40
@@ -86,24 +90,64 @@ class Event(msgspec.Struct):
     data: SendResultData | MessageResultData | None
 
 
+class _Login(NamedTuple):
+    """A device that logged in on the page, and the cookie that it was issued."""
+
+    device: Device
+    cookie: str
+
+
 class HailuoEmulator:
-    """Hailuo AI, emulated: it remembers how many messages each chat has had."""
+    """Hailuo AI, emulated: it remembers how many messages each chat has had, and which device logged in with it.
+
+    A token alone will do for a chat. The device of a login on its page is known, though: it has to come with the
+    cookie that it was issued with.
+    """
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"hailuo") -> None:
         self._behaviour = behaviour
         self._mint = Mint(entropy)
         self._chats: Memory[int] = Memory(MOST_CHATS)
         self._signatures: Memory[bool] = Memory(MOST_SIGNATURES)
-        self._routes = (Route("POST", "/v4/api/chat/msg", self._send),)
+        self._logins: Memory[_Login] = Memory(MOST_LOGINS)  # by the uuid of the device
+        self._routes = (
+            Route("GET", "/", self._show_login),
+            Route("POST", "/", self._log_in),
+            Route("POST", "/v4/api/chat/msg", self._send),
+        )
 
     def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
+    def _show_login(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        return login_page()
+
+    def _log_in(self, incoming: Incoming, now: float) -> EmulatorResponse:
+        form = incoming.form()
+        for name in ("email", "password"):
+            required(form, name, "the form")
+        device = Device(uuid=_as_uuid(self._mint.make("uuid")), device_id=str(int(self._mint.make("device")[:15], 16)))
+        cookie = self._mint.make("cookie")
+        self._logins.put(device.uuid, _Login(device, cookie), now)
+        issued = (("set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"),)
+        return welcome_page(LOGIN_TOKEN, device, self._behaviour.sign_in, issued)
+
+    def _check_device(self, incoming: Incoming, now: float) -> None:
+        sent, came = dict(incoming.query_pairs()), incoming.cookies().get(COOKIE)
+        login = self._logins.get(sent["uuid"], now)
+        if login is None and came is None:
+            return  # nobody has logged in with this device here: the token alone has to do
+        if login is None or came != login.cookie:
+            raise Refusal(403, f"the cookie {COOKIE!r} is not the one that this device was issued")
+        if sent["device_id"] != login.device.device_id:
+            raise Refusal(403, "the query's field 'device_id' is not that of the device that logged in")
+
     def _send(self, incoming: Incoming, now: float) -> EmulatorResponse:
         unix = _check_query(incoming, now)
         if incoming.header("token", 401) != LOGIN_TOKEN:
             raise Refusal(401, "the header 'token' is not that of a login")
+        self._check_device(incoming, now)
         form = incoming.multipart()
         _check_form(form)
         signature = incoming.header("yy")
@@ -156,6 +200,10 @@ def _signature(target: str, form: dict[str, str], unix: str) -> str:
     texts = (form["characterID"], _LINE_ENDS.sub("", form["msgContent"]), form["chatID"], "", unix)
     hashed = "".join(_hexdigest(text.encode()) for text in texts)
     return _hexdigest(f"{_percent_encoded(target)}_{hashed}ooui".encode())
+
+
+def _as_uuid(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def _percent_encoded(text: str) -> str:

@@ -42,6 +42,11 @@ class Incoming:
             raise Refusal(missing, f"the header {name!r} is missing")
         return value
 
+    def cookies(self) -> dict[str, str]:
+        """The cookies that came, by name."""
+        pairs = (pair.strip().partition("=") for pair in (find_header(self.headers, "cookie") or "").split(";"))
+        return {name: value for name, _, value in pairs if name}
+
     def expect_headers(self, expected: Iterable[tuple[str, str]]) -> None:
         """These headers must be there, with these values."""
         for name, value in expected:

@@ -54,9 +54,9 @@ _OTHER_ALIASES = {
 
 
 def require_url(url: str) -> str:
-    """The URL of an image. Raises `RemoteProtocolError` for what is none."""
+    """The URL of an image. Raises `RemoteProtocolError` for one that it cannot be fetched from."""
     try:
-        origin(url)
+        origin(Request(method="GET", url=url).url)
     except InvalidInput:
         raise RemoteProtocolError("the job is done, but an image has no URL - at `$.response[...].url`") from None
     return url

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from modelwire.chat import ChatFlow
-from modelwire.cookies import Cookies, cookie_header
+from modelwire.cookies import cookie_header
 from modelwire.errors import LoginRequiredError, NoAnswer
 from modelwire.flow import NOT_KEPT, Steps
 from modelwire.http import Request, multipart_body
@@ -22,60 +22,17 @@ from modelwire.json import as_struct
 from modelwire.messages import last_user_message
 from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
 from modelwire.provider import Provider
+from modelwire.providers.hailuo_login import LABEL as LABEL
+from modelwire.providers.hailuo_login import HailuoCredentials as HailuoCredentials
+from modelwire.providers.hailuo_login import HailuoEndpoints as HailuoEndpoints
+from modelwire.providers.hailuo_login import HailuoLogin
+from modelwire.providers.hailuo_login import HailuoOptions as HailuoOptions
 from modelwire.sse import ServerSentEvent
 from modelwire.text import CumulativeText, EventSink
 
 # Statuses by which the service says that the login is no longer good.
 REFUSED = (401, 403)
-LABEL = "Hailuo AI"
 NEW_CHAT = "0"
-
-
-class HailuoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the service is: the host, and the path on it, which is part of what is signed."""
-
-    site: str = "https://www.hailuo.ai"
-    chat_path: str = "/v4/api/chat/msg"
-
-
-class HailuoOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set.
-
-    `login_url` is where a person is told to log in (the site itself, if empty); `character_id` is who answers.
-    The others are constants that the site's own script sends.
-    """
-
-    login_url: str = ""
-    character_id: str = "1"
-    search_mode: str = "0"
-    device_platform: str = "web"
-    biz_id: str = "2"
-    app_id: str = "3001"
-    version_code: str = "22201"
-    lang: str = "en"
-
-
-class HailuoCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login in a browser yields: the token, and the device that it was issued to.
-
-    A token alone will do: `uuid` and `device_id` are drawn then, once, and kept.
-    """
-
-    token: str
-    uuid: str = ""
-    device_id: str = ""
-    os_name: str = "Linux"
-    browser_name: str = "chrome"
-    cpu_core_num: int = 8
-    browser_language: str = "en-US"
-    browser_platform: str = "Linux x86_64"
-    screen_width: int = 1920
-    screen_height: int = 1080
-    user_agent: str = ""
-    cookies: Cookies = ()
-
-    def __repr__(self) -> str:
-        return "HailuoCredentials(<token, device, cookies>)"
 
 
 class HailuoConversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,6 +258,7 @@ PROVIDER = Provider(
     credentials=HailuoCredentials,
     conversation=HailuoConversation,
     login_field="token",
+    login=HailuoLogin,
     environment={"HAILUO_LOGIN_URL": "options.login_url"},
     website="https://www.hailuo.ai",
     answers="unknown",

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from modelwire.chat import ChatFlow
-from modelwire.errors import RemoteProtocolError
+from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.flow import Steps
 from modelwire.http import Request, json_body, origin, without_query
 from modelwire.provider import Provider
@@ -82,6 +82,8 @@ class MagickPenChat(ChatFlow):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.conceal(self.options.turnstile_response)
+        self.site_url(self.options.bundle)
+        self.site_url(self.endpoints.index_path)
 
     def start(self) -> Steps:
         """Find out which scripts the site has now."""
@@ -135,9 +137,12 @@ class MagickPenChat(ChatFlow):
         return is_own and source.isascii() and re.search(r"(^|/)_nuxt/[^/]+\.js$", path) is not None
 
     def site_url(self, path: str) -> str:
-        """A path of the site, or the URL of one, below the site's base."""
-        # Joined to the root, whatever its host, a path loses its dots.
-        relative = urlsplit(urljoin("https://site/", path))._replace(scheme="", netloc="").geturl()
+        """A path of the site, or the URL of one, below the site's base. Raises `InvalidInput` for what is neither."""
+        try:
+            # Joined to the root, whatever its host, a path loses its dots.
+            relative = urlsplit(urljoin("https://site/", path))._replace(scheme="", netloc="").geturl()
+        except ValueError:
+            raise InvalidInput(f"{path[:80]!r} is neither a path nor a URL") from None
         return f"{self.endpoints.site}/{relative.lstrip('/')}"
 
     def get_request(self, url: str) -> Request:

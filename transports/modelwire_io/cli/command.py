@@ -30,7 +30,9 @@ _SUBCOMMANDS = {
     "replay": "Play a recording back, and show where the protocol has changed.",
     "models": "List the providers, or the models of one.",
     "emulate": "Serve the emulators on a port of this machine.",
-    "login": "Store the token or key that a provider asks for.",
+    "login": "Log in to a provider, or store the key that it asks for.",
+    "auth": "List the logins and keys that are kept.",
+    "logout": "Forget the login or key that is kept for a provider.",
 }
 
 

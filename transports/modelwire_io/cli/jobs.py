@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 import msgspec
 
 from modelwire.redaction import printable
 from modelwire_io.jobs import JobFolder, KeptJob, jobs_directory
 
+from .ages import age
 from .debugging import debug_option
 from .terminal import note, write_line
-
-_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 @click.command(name="jobs")
@@ -45,11 +42,4 @@ def _as_json(job: KeptJob, folder: JobFolder) -> str:
 
 
 def _as_text(job: KeptJob) -> str:
-    return f"{job.id}  {_age(time.time() - job.accepted_at):>7}  {printable(job.prompt, 60)}"
-
-
-def _age(seconds: float) -> str:
-    for length, unit in _UNITS:
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+    return f"{job.id}  {age(job.accepted_at):>7}  {printable(job.prompt, 60)}"
