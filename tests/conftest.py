@@ -1,6 +1,7 @@
 """What all tests share: how hard hypothesis tries.
 
-`fast` is for every run and tries the same examples each time; `HYPOTHESIS_PROFILE=deep` is for a night.
+`fast` is for every run and tries the same examples each time. `HYPOTHESIS_PROFILE=deep` is for a night, or with `-k`
+for a part of one: `-k 'TestArta and resume'` is one property of one provider of `test_kit.py`.
 """
 
 from __future__ import annotations
