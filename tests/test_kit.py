@@ -1,0 +1,48 @@
+"""Every provider of the catalog passes the kit."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from modelwire.emulators import (
+    ArtaEmulator,
+    Behaviour,
+    CromicleEmulator,
+    FakeGptEmulator,
+    HailuoEmulator,
+    MagickPenEmulator,
+)
+from modelwire.providers import arta, cromicle, fakegpt, hailuo, magickpen
+from modelwire.testing import FlowKit
+
+# The kit cuts bodies itself, and has a clock of its own.
+WHOLE = Behaviour(pause=0.0, chunk_size=1 << 20)
+
+
+class TestArta(FlowKit):
+    provider = arta.PROVIDER
+    emulator = partial(ArtaEmulator, WHOLE)
+    credentials = arta.ArtaCredentials(api_key="emulated/api+key=")
+
+
+class TestCromicle(FlowKit):
+    provider = cromicle.PROVIDER
+    emulator = partial(CromicleEmulator, WHOLE)
+
+
+class TestFakeGpt(FlowKit):
+    provider = fakegpt.PROVIDER
+    emulator = partial(FakeGptEmulator, WHOLE)
+
+
+class TestHailuo(FlowKit):
+    provider = hailuo.PROVIDER
+    emulator = partial(HailuoEmulator, WHOLE)
+    credentials = hailuo.HailuoCredentials(token="emulated-token")
+    secret_names = re.compile(FlowKit.secret_names.pattern + "|yy")
+
+
+class TestMagickPen(FlowKit):
+    provider = magickpen.PROVIDER
+    emulator = partial(MagickPenEmulator, WHOLE)
