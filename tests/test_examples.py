@@ -43,7 +43,7 @@ MOST_LINES = 45
 PATIENCE = 20.0
 QUICK = Behaviour(pause=0.005, queue=0.2, work=0.2)
 # The answer to a chat takes longer than the flow would wait for one piece of it.
-SLOW = Behaviour(pause=0.03, queue=0, work=0)
+SLOW = Behaviour(pause=0.05, queue=0, work=0)
 PROMPT = "Grüße"
 
 
@@ -152,7 +152,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             emulators,
             start(emulators.url),
             slow,
-            start(slow.url, "--idle", "0.35"),
+            start(slow.url, "--idle", "1.0"),
             late,
             start(late.url, "--timeout", "0.5"),
             broken,
