@@ -10,7 +10,7 @@ from modelwire.testing import burdens
 
 def test_an_answer_that_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(burdens, "SLOWEST", 0)
-    with pytest.raises(AssertionError, match="16 times as much takes [0-9]+ times as long"):
+    with pytest.raises(AssertionError, match=r"16 times as much takes [0-9]+ times as long"):
         burdens.check_time(kit_for(EchoChat).scenes()[0], 0, b"x", burdens.WHOLE)
 
 
