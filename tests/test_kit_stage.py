@@ -12,7 +12,7 @@ from modelwire.commands import SendRequest, Sleep
 from modelwire.outputs import TextDelta
 from modelwire.testing import echoes, hostile, secrecy
 from modelwire.testing.breaks import Break
-from modelwire.testing.hostile import BODIES, VALUES, Bad, Lined, Repeated, Spliced, Valued, Whole
+from modelwire.testing.hostile import BODIES, VALUES, Bad, Lined, Repeated, Spliced, Valued, Whole, places_of
 from modelwire.testing.moves import FAULTS, make
 from modelwire.testing.stage import RUIN, Stage
 from modelwire.testing.wire import Answer, pieces
@@ -154,6 +154,19 @@ def test_a_change(change: hostile.Change, body: bytes) -> None:
 def test_a_change_where_there_is_nothing_to_be_changed() -> None:
     assert Valued(3, "true").of(b"text") == VALUES["true"] + b"text"
     assert Lined(3, 2).of(b"") == b""
+
+
+def test_the_places_where_there_are_values() -> None:
+    body = b'{"id": 1, "words": ["a", "b"]}' + b"\n" + b'{"id": 2, "words": ["c", "d"]}'
+    places = places_of(body)
+    values = [Valued(place, "null").of(body) for place in places]
+    # Of each kind the first and the last: of the ids, and of the words.
+    assert body.replace(b"1", b"null") in values
+    assert body.replace(b"2", b"null") in values
+    assert body.replace(b'"a"', b"null") in values
+    assert body.replace(b'"d"', b"null") in values
+    assert places == sorted(set(places))
+    assert len(places_of(b'{"id": 1, "words": ["a"]}\n' * 500)) < 20
 
 
 def test_a_bad_answer_is_bad_only_where_it_says_so() -> None:

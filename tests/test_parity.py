@@ -75,9 +75,9 @@ async def told_by(name: str, transport: AsyncTransport, base_url: str) -> list[O
     return told
 
 
-# What the server makes up, and moments in seconds or milliseconds.
+# What the server makes up, and moments: numbers of JSON, where what was made up is in a text.
 ISSUED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{20,}|\b[0-9]{10,}\b|eyJ[\w.-]+")
-MOMENTS = re.compile(r"\b1[0-9]{9}(?:[0-9]{3})?(?:\.[0-9]+)?\b")
+MOMENTS = re.compile(r"(?<=:)1[0-9]{9}(?:\.[0-9]+)?(?=[,}])")
 
 
 def without_ids(text: str, base_url: str) -> str:

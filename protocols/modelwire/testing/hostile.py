@@ -81,6 +81,9 @@ VALUES: dict[str, bytes] = {
     "nothing at all": b"",
 }
 
+# One of each type, and what breaks a decoder.
+TYPES = ("null", "zero", "a huge number", "an empty string", "a URL that is none", "a list", "an object", "deep lists")
+
 # What may stand in a head.
 HEADERS: dict[str, Headers] = {
     "none": (),
@@ -131,6 +134,22 @@ LINES = (b"x", b"\n", b": comment\n\n", b"data: x\n")
 
 # A value of JSON: a string, a number, a word.
 _VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|\b(?:true|false|null)\b')
+
+
+# What tells one kind of place in a body from another: so many bytes before it. And so many kinds are enough.
+_CONTEXT, _MOST_KINDS = 16, 60
+
+
+def places_of(body: bytes) -> list[int]:
+    """Where in a body there are values of JSON, to be given to `Valued`: of each kind the first and the last."""
+    first: dict[bytes, int] = {}
+    last: dict[bytes, int] = {}
+    for place, match in enumerate(_VALUE.finditer(body)):
+        before = body[max(0, match.start() - _CONTEXT) : match.start()]
+        first.setdefault(before, place)
+        last[before] = place
+    kinds = list(first)[:_MOST_KINDS]
+    return sorted({*(first[kind] for kind in kinds), *(last[kind] for kind in kinds)})
 
 
 class Whole(NamedTuple):

@@ -28,13 +28,14 @@ from modelwire.testing.breaks import Break, breaks
 from modelwire.testing.burdens import PIECE, WHOLE, check_bounds, check_time
 from modelwire.testing.comparison import check_replay, check_same
 from modelwire.testing.echoes import Echo, echoes
-from modelwire.testing.hostile import LINES, TIGHT, UNITS, Bad, Repeated, bad_answers
+from modelwire.testing.hostile import LINES, TIGHT, TYPES, UNITS, Bad, Repeated, Valued, bad_answers, places_of
 from modelwire.testing.inputs import Given, given_instead
 from modelwire.testing.machine import Sessions
 from modelwire.testing.moves import ANY_TIME, CRASHING, FAULTS, INSTEAD, WILD, Move, make, some
 from modelwire.testing.rehearsal import Scene, State, rehearse
 from modelwire.testing.secrecy import SECRET_NAMES, check_secrecy
-from modelwire.testing.stage import Stage, Subject
+from modelwire.testing.stage import MOST_STEPS, Stage, Subject
+from modelwire.testing.wire import Answer, place_of
 
 # Events that are as they should be, before anything else happens.
 BEGUN = st.integers(0, 24)
@@ -239,6 +240,23 @@ class FlowKit:
 
         check()
 
+    def test_hostile_values_of_every_type(self) -> None:
+        """Each value in each answer may be anything."""
+        for scene, number in self._answers():
+            for place, name in product(places_of(scene.answers[number].body), TYPES):
+                misplay(scene, DEFAULT_LIMITS, number, Bad(Valued(place, name)))
+
+    def test_hostile_refusals_without_end(self) -> None:
+        """What is refused each time is not asked for for ever."""
+        for (scene, number), status in product(self._answers(), (302, 400, 401, 403, 404, 429, 500)):
+            stage = scene.stage()
+            for _ in range(MOST_STEPS):
+                if stage.request is not None and place_of(stage.requests[-1]) == scene.places[number]:
+                    stage.answer(Answer(status))
+                else:
+                    stage.go_on()
+            assert stage.is_over, f"the flow does not end: it waits for {stage.session.wait!r}"
+
     def test_hostile_input(self) -> None:
         """What a user gives that cannot work is refused at once, or fails."""
         scene = self.scenes()[0]
@@ -281,6 +299,15 @@ class FlowKit:
             check_secrecy(stage, self.secret_names, recorded=True)
 
         check()
+
+    def test_secrets_where_a_message_is_cut(self) -> None:
+        """Not even the most of one."""
+        for (scene, number), before in product(self._answers(), range(100, 200, 4)):
+            stage = scene.stage(Limits(tries=1))
+            stage.reach(number)
+            Echo(0, 0, before, 400, "text").play(stage, self.secret_names)
+            stage.finish()
+            check_secrecy(stage, self.secret_names)
 
     # All of them.
 
