@@ -33,7 +33,6 @@ class Connection:
         self._tls = tls
         self._pending = b""
         self.received = b""
-        self.sent = 0  # bytes
         self.saw_end = threading.Event()  # the client closed, or reset, its side
 
     def start(self) -> None:
@@ -71,7 +70,6 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
-        self.sent += len(data)
         self._peer.sendall(data)
 
     def answer(self, data: bytes = OK) -> None:

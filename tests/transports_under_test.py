@@ -56,11 +56,6 @@ SURPLUS = Promise(
     ("urllib3",),
     "What came too much is dropped, and the connection used again: `http.client` does not tell.",
 )
-RESENDING = Promise(
-    "A request that finds a kept connection dead is sent again, on a new one",
-    ("httpx", "httpx2", "aiohttp", "urllib3"),
-    "It is a failure of the network, and the flow tries again.",
-)
 SOCKS = Promise("SOCKS proxies", ("aiohttp",), "They are refused: aiohttp has none.")
 TLS_IN_TLS = Promise(
     "https:// addresses through https:// proxies",
@@ -70,7 +65,7 @@ TLS_IN_TLS = Promise(
 
 PROMISES = (
     *(TRIO, HEADER_BYTES, EMPTY_QUERIES, LONG_HEADS, INTERIM_FLOODS, CHUNK_SIZES),
-    *(REUSE, SURPLUS, RESENDING, SOCKS, TLS_IN_TLS),
+    *(REUSE, SURPLUS, SOCKS, TLS_IN_TLS),
 )
 
 

@@ -41,7 +41,6 @@ class Result(NamedTuple):
     scenario: Scenario
     heard: Heard
     requests: list[Received]
-    lost: list[Received]
     strangers: list[Address]
     told_others: list[Received]
     seconds: float
@@ -111,7 +110,7 @@ def run(scenario: Scenario, carrier: Carrier, *, weigh: bool = True) -> Result:
         tracemalloc.stop()
     own = ("127.0.0.1", server.port)
     strangers = [address for address in connected if address != own and address[0] not in scenario.public]
-    return Result(scenario, heard, server.requests, server.lost, strangers, other.requests, seconds, peak)
+    return Result(scenario, heard, server.requests, strangers, other.requests, seconds, peak)
 
 
 def examine(scenario: Scenario, carrier: Carrier, *, weigh: bool = True) -> tuple[Result, list[str]]:
@@ -176,8 +175,6 @@ def _wrong_requests(result: Result) -> Iterator[str]:
         if any(secret.encode() in received.head + received.body for secret in SECRETS):
             yield f"told another origin a secret: {received}"
     counts = Counter((received.method, received.path) for received in result.requests)
-    # What finds a kept connection dead is sent anew at once, and that is no try: see `RESENDING` among the promises.
-    counts.subtract((received.method, received.path) for received in result.lost)
     for (method, path), count in counts.items():
         if count > result.scenario.most:
             yield f"sent {method} {path} {count} times"

@@ -80,8 +80,6 @@ class FaultServer(RawServer):
         self._settled = threading.Condition()
         self._replies = 0
         self.requests: list[Received] = []
-        self.lost: list[Received] = []
-        """Those that a kept connection ended upon without a byte: nobody can say whether the server saw them."""
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -95,7 +93,6 @@ class FaultServer(RawServer):
 
     def _serve(self, connection: Connection) -> None:
         while True:
-            sent = connection.sent
             head, body = connection.read_request()
             method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
             received = Received(method, target, head, body)
@@ -103,8 +100,6 @@ class FaultServer(RawServer):
             try:
                 self._reply(received, connection)
             finally:
-                if sent and connection.sent == sent:
-                    self.lost.append(received)
                 with self._settled:
                     self._replies += 1
                     self._settled.notify_all()

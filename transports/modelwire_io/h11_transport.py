@@ -125,20 +125,19 @@ class H11Exchange:
             else:
                 connection.socket.deadline = deadline
             while (event := connection.http.next_event()) is None:
-                connection = self._read(connection)
+                connection.http.receive_data(connection.socket.recv(READ_SIZE))
             return event
         except (FlowFailed, *_BROKEN) as error:
             is_due = time.monotonic() >= deadline - EARLY
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
-    def _begin(self, deadline: float, *, again: bool = False) -> H11Connection:
+    def _begin(self, deadline: float) -> H11Connection:
         """Connect, or take a kept connection, and send the request.
 
         A request that must not be sent twice gets a new connection: a kept one may turn out dead only after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
-        kept = self._transport.take(route) if self._request.repeatable and not again else None
-        self._progress.is_kept = kept is not None
+        kept = self._transport.take(route) if self._request.repeatable else None
         if kept is None:
             connected = self._transport.dialer.dial(route, min(deadline, time.monotonic() + self._request.timeout))
             kept = H11Connection(connected)
@@ -156,25 +155,8 @@ class H11Exchange:
         except TimeoutError:
             raise
         except OSError:
-            # The server may have said why before it closed: reading will tell, or find a dead connection.
+            # The server may have said why before it closed: reading will tell, or that there is no answer.
             connection.http.close_after_response()
-        return connection
-
-    def _read(self, connection: H11Connection) -> H11Connection:
-        """Read once. A kept connection that dies without a byte of an answer is replaced, and all sent again."""
-        try:
-            data = connection.socket.recv(READ_SIZE)
-        except TimeoutError:
-            raise
-        except OSError:
-            if not self._progress.may_begin_again(connection.http):
-                raise
-            data = b""
-        if not data and self._progress.may_begin_again(connection.http):
-            connection.socket.close()
-            self._connection = None
-            return self._begin(connection.socket.deadline, again=True)
-        connection.http.receive_data(data)
         return connection
 
 
@@ -312,21 +294,20 @@ class AsyncH11Exchange:
             else:
                 connection.stream.deadline = deadline
             while (event := connection.http.next_event()) is None:
-                connection = await self._read(connection)
+                connection.http.receive_data(await connection.stream.receive())
             return event
         except (FlowFailed, *_BROKEN) as error:
             is_due = time.monotonic() >= deadline - EARLY
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
-    async def _begin(self, deadline: float, *, again: bool = False) -> AsyncH11Connection:
+    async def _begin(self, deadline: float) -> AsyncH11Connection:
         """Connect, or take a kept connection, and send the request.
 
         A request that must not be sent twice gets a new connection: a kept one may turn out dead only after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
         pool = self._pool = await self._transport.pools.get()
-        kept = await pool.take(route) if self._request.repeatable and not again else None
-        self._progress.is_kept = kept is not None
+        kept = await pool.take(route) if self._request.repeatable else None
         if kept is None:
             with anyio.fail_after(min(deadline - time.monotonic(), self._request.timeout)):
                 stream = await dial(self._transport.dialer, route)
@@ -345,25 +326,8 @@ class AsyncH11Exchange:
         except TimeoutError:
             raise
         except _BROKEN:
-            # The server may have said why before it closed: reading will tell, or find a dead connection.
+            # The server may have said why before it closed: reading will tell, or that there is no answer.
             connection.http.close_after_response()
-        return connection
-
-    async def _read(self, connection: AsyncH11Connection) -> AsyncH11Connection:
-        """Read once. A kept connection that dies without a byte of an answer is replaced, and all sent again."""
-        try:
-            data = await connection.stream.receive()
-        except TimeoutError:
-            raise
-        except _BROKEN:
-            if not self._progress.may_begin_again(connection.http):
-                raise
-            data = b""
-        if not data and self._progress.may_begin_again(connection.http):
-            await connection.stream.aclose()
-            self._connection = None
-            return await self._begin(connection.stream.deadline, again=True)
-        connection.http.receive_data(data)
         return connection
 
 
@@ -371,7 +335,6 @@ class _Progress:
     """How far an exchange has come, and what its failure means then."""
 
     def __init__(self) -> None:
-        self.is_kept = False  # the connection has served another request before
         self.is_sent = False  # a byte of the request may have left
         self._is_over = False
 
@@ -379,10 +342,6 @@ class _Progress:
         """Raises `RuntimeError` where there is nothing more to be received."""
         if self._is_over or (http is not None and http.is_over):
             raise RuntimeError("receive() was called after the end of the response")
-
-    def may_begin_again(self, http: Http11Connection) -> bool:
-        """Whether the server had closed a kept connection, as it may at any time, before it saw the request."""
-        return self.is_kept and not http.has_received
 
     def fail(self, request_id: int, error: Exception, *, is_due: bool) -> Event:
         """What went wrong with a connection, as an event."""

@@ -59,8 +59,6 @@ class Http11Connection:
         self._pieces: Iterator[bytes] = iter(())
         self.is_over = True
         """Whether no response is awaited."""
-        self.has_received = False
-        """Whether a byte of the response under way has come."""
 
     @property
     def is_reusable(self) -> bool:
@@ -73,7 +71,7 @@ class Http11Connection:
         Raises `ConnectError` for a request that HTTP/1.1 has no form for.
         """
         self._request_id = request_id
-        self.is_over = self._has_head = self._body_is_whole = self.has_received = False
+        self.is_over = self._has_head = self._body_is_whole = False
         self._head_size = 0
         self._chunks = self._inflater = None
         encoded = [(name.encode("ascii"), value.strip(" \t").encode("latin-1")) for name, value in headers]
@@ -94,7 +92,6 @@ class Http11Connection:
     def receive_data(self, data: bytes) -> None:
         """Take what was read; `b""` where the other side has closed."""
         if data:
-            self.has_received = True
             self._unread.append(data)
         else:
             self._at_eof = True
