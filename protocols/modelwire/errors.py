@@ -54,6 +54,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     snapshot: str | None = None
 
+    def __repr__(self) -> str:
+        # The answer and the prompt may be long, and are nobody's business in a log.
+        text, snapshot = f"<{len(self.text)} characters>", f"<{len(self.snapshot or '')} characters>"
+        return (
+            f"Failure(kind={self.kind!r}, message={self.message!r}, phase={self.phase!r}, status={self.status},"
+            f" retry_after={self.retry_after}, text={text}, snapshot={snapshot})"
+        )
+
     def exception(self) -> FlowFailed:
         """The exception of this kind, ready to be raised."""
         return EXCEPTIONS[self.kind](self.message, status=self.status, retry_after=self.retry_after, failure=self)

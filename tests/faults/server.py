@@ -67,12 +67,12 @@ class Received(NamedTuple):
 class FaultServer(RawServer):
     """Serves `serving`: by the longest of its paths that a request's path begins with, or each connection by a script.
 
-    `other` is the URL of a server that the client has no business with.
+    `other` is the URL of a server that the client has no business with. `most` connections are served.
     """
 
-    def __init__(self, serving: Serving, *, other: str) -> None:
+    def __init__(self, serving: Serving, *, other: str, most: int = MOST_CONNECTIONS) -> None:
         script = serving if callable(serving) else self._serve
-        super().__init__(*[script] * MOST_CONNECTIONS)
+        super().__init__(*[script] * most)
         self._routes: Routes = {} if callable(serving) else serving
         self._other = other
         self._places: dict[str, str] = {}
@@ -104,8 +104,11 @@ class FaultServer(RawServer):
                     self._replies += 1
                     self._settled.notify_all()
 
+    def _route_of(self, received: Received) -> str:
+        return max((path for path in self._routes if received.path.startswith(path)), key=len)
+
     def _reply(self, received: Received, connection: Connection) -> None:
-        route = max((path for path in self._routes if received.path.startswith(path)), key=len)
+        route = self._route_of(received)
         replies = self._routes[route]
         if isinstance(replies, list):
             number = min(self._counts[route], len(replies) - 1)

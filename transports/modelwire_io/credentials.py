@@ -64,6 +64,9 @@ class _File(msgspec.Struct):
     origins: dict[str, JsonObject]
     saved: dict[str, float] = {}
 
+    def __repr__(self) -> str:
+        return f"_File(<{', '.join(self.origins)}>)"
+
 
 class Kept(NamedTuple):
     """For what something is kept, and since when (Unix time; None where that is not known): never what."""

@@ -17,6 +17,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     conversation: JsonObject | None = None
 
+    def __repr__(self) -> str:
+        return f"History(<{len(self.messages)} messages>)"
+
 
 class HistoryFile:
     """The last conversation with one provider at one address."""

@@ -18,6 +18,7 @@ from modelwire.errors import ConnectError, InvalidInput
 from modelwire.http import Headers, Request
 
 from .httpx_guard import AsyncGuardedBackend, GuardedBackend
+from .httpx_logs import name_steps_alone
 from .loops import PerLoop
 from .proxies import ProxyTable
 from .punctual_sockets import PunctualTlsSocket
@@ -93,6 +94,7 @@ class _Adapter:
     def __init__(self, library: Library, proxies: ProxyTable) -> None:
         self.httpx = _load(library, library)
         self._core = _load({"httpx": "httpcore", "httpx2": "httpcore2"}[library], library)
+        name_steps_alone(self._core.__name__)
         self._proxies = proxies
 
     @cached_property

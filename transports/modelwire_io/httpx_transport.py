@@ -32,6 +32,7 @@ from modelwire.inflate import Inflater
 from .clock import SystemClock
 from .failures import request_failed
 from .httpx_guard import deadline_in
+from .httpx_logs import our_request
 from .httpx_pools import AsyncPools, Library, Pools, StepInfo, begins_to_send, is_doubtful
 from .loops import Home
 from .proxies import ProxyTable
@@ -51,7 +52,8 @@ class HttpxTransport:
         self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
     ) -> None:
         self.clock = SystemClock()
-        self._pools = Pools(library, ProxyTable(proxy, environment))
+        self.proxies = ProxyTable(proxy, environment)
+        self._pools = Pools(library, self.proxies)
 
     def open(self, command: SendRequest) -> HttpxExchange:
         """Begin an exchange."""
@@ -83,7 +85,7 @@ class HttpxExchange:
             self._events.close()
             return request_failed(self._request_id, TimeoutError(), is_sent=False)
         try:
-            with deadline_in(until - self._clock.now()):
+            with our_request(), deadline_in(until - self._clock.now()):
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
@@ -95,7 +97,8 @@ class HttpxExchange:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._events.close()
+        with our_request():
+            self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
         request = self._pools.request(self._request, self._note)
@@ -125,7 +128,8 @@ class AsyncHttpxTransport:
         self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
     ) -> None:
         self.clock = SystemClock()
-        self._pools = AsyncPools(library, ProxyTable(proxy, environment))
+        self.proxies = ProxyTable(proxy, environment)
+        self._pools = AsyncPools(library, self.proxies)
 
     def open(self, command: SendRequest) -> AsyncHttpxExchange:
         """Begin an exchange."""
@@ -156,7 +160,7 @@ class AsyncHttpxExchange:
         """The next event, or `Woken` at `until`."""
         self._home.check()
         try:
-            with anyio.move_on_after(until - self._clock.now()):
+            with our_request(), anyio.move_on_after(until - self._clock.now()):
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
@@ -167,7 +171,8 @@ class AsyncHttpxExchange:
     async def close(self) -> None:
         """Let go of the connection."""
         self._home.check()
-        await self._events.aclose()
+        with our_request():
+            await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
         request = self._pools.request(self._request, self._note)

@@ -30,6 +30,11 @@ class ProxyTable:
         self._by_scheme = {scheme: _proxy_of(scheme, variables) for scheme in ("http", "https")}
         self._exempt = [entry.strip().lower() for entry in variables.get("no_proxy", "").split(",") if entry.strip()]
 
+    @property
+    def urls(self) -> list[str]:
+        """Every proxy that a request might go through."""
+        return [url for url in (self._given, *self._by_scheme.values()) if url]
+
     def proxy_for(self, url: str) -> str | None:
         """The URL of the proxy for a request to `url`, or None for a direct connection."""
         if self._given is not None:

@@ -44,6 +44,11 @@ class Proxy(NamedTuple):
         pair = f"{self.user}:{self.password or ''}".encode()
         return (("Proxy-Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
 
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be shown: the password, as it is and as it is sent."""
+        return [self.password, *(value.removeprefix("Basic ") for _, value in self.headers())] if self.password else []
+
     def __repr__(self) -> str:
         return f"Proxy({self.url})"
 
@@ -98,6 +103,11 @@ def find_route(request: Request, proxies: ProxyTable) -> Route:
     # socks5 (not socks5h) means that names are resolved here.
     is_resolved_here = proxy is None or proxy.scheme == "socks5"
     return Route(scheme, host, port, proxy, request.public_only and is_resolved_here)
+
+
+def secrets_of(proxies: ProxyTable) -> list[str]:
+    """What a proxy is told that no message may show."""
+    return [secret for url in proxies.urls for secret in _take_apart(url).secrets]
 
 
 def _authority(request: Request) -> str:

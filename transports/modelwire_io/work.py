@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import anyio.to_thread
 import msgspec
 
 from modelwire.download import ImageDownload
 from modelwire.errors import FlowFailed, TextRevised
+from modelwire.flow import Flow
 from modelwire.json import JsonObject
 from modelwire.limits import Limits
 from modelwire.outputs import (
@@ -32,8 +33,23 @@ from .drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, dri
 from .images import Image, safe_name
 from .loops import Home
 from .preparation import Prepared
+from .proxies import ProxyTable
 from .recording_file import RecordPath, adrive_recorded, drive_recorded
+from .routes import secrets_of
 from .told import Told
+
+
+@runtime_checkable
+class _Proxied(Protocol):
+    """A transport that may go through proxies."""
+
+    proxies: ProxyTable
+
+
+def _conceal_proxies(flow: Flow, transport: object) -> None:
+    """A proxy may say its password again, and no flow knows that one."""
+    for secret in secrets_of(transport.proxies) if isinstance(transport, _Proxied) else ():
+        flow.conceal(secret)
 
 
 class _Known:
@@ -103,7 +119,11 @@ class _KnownOfJob(_Known):
         return self._prepared.flow.job_id
 
     def _download(self, ready: ImageReady) -> ImageDownload:
-        return ImageDownload(url=ready.url, provider_url=self._prepared.origin, limits=self._limits)
+        download = ImageDownload(url=ready.url, provider_url=self._prepared.origin, limits=self._limits)
+        # The image may be where the job was told about: whoever is asked for it may say a secret of the job.
+        for secret in self._prepared.flow.secrets:
+            download.conceal(secret)
+        return download
 
     def _image(self, ready: ImageReady, received: ImageReceived) -> Image:
         job = safe_name(self.job_id or "image")[:12]
@@ -127,6 +147,7 @@ class Work(_Known):
         super().__init__(prepared, store, limits)
         self._transport = transport
         flow = prepared.flow
+        _conceal_proxies(flow, transport)
         if record is None:
             self._outputs = drive(flow, transport, browser=browser)
         else:
@@ -224,6 +245,7 @@ class AsyncWork(_Known):
         super().__init__(prepared, store, limits)
         self._transport = transport
         flow = prepared.flow
+        _conceal_proxies(flow, transport)
         if record is None:
             self._outputs = adrive(flow, transport, browser=browser)
         else:

@@ -30,6 +30,9 @@ class CromicleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str = "abc"
 
+    def __repr__(self) -> str:
+        return "CromicleOptions(<token>)"
+
 
 class ChatBody(msgspec.Struct):
     """The body of `POST /chat`."""
@@ -48,6 +51,10 @@ class CromicleChat(ChatFlow):
 
     options: CromicleOptions = CromicleOptions()
     endpoints: CromicleEndpoints = CromicleEndpoints()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.conceal(self.options.token)
 
     def start(self) -> Steps:
         """Ask, and hand on the answer as it comes."""

@@ -59,6 +59,9 @@ class MagickPenOptions(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: str = "TGDBU9zCgM"
     most_bundles: Annotated[int, Meta(ge=1)] = 16
 
+    def __repr__(self) -> str:
+        return f"MagickPenOptions(bundle={self.bundle!r}, most_bundles={self.most_bundles})"
+
 
 class AskBody(msgspec.Struct, rename="camel"):
     """The body of `POST /ask`."""
@@ -75,7 +78,7 @@ class MagickPenChat(ChatFlow):
     models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-4o-mini": ("gpt-4o-mini",)}
     default_model: ClassVar[str] = "gpt-4o-mini"
 
-    options: MagickPenOptions = field(default=MagickPenOptions(), repr=False)
+    options: MagickPenOptions = MagickPenOptions()
     endpoints: MagickPenEndpoints = MagickPenEndpoints()
     bundles: list[str] = field(default_factory=list, init=False, repr=False)
 
