@@ -144,8 +144,6 @@ class EchoServer(FaultServer):
 
     def _answer(self, received: Received, connection: Connection) -> None:
         """As the service should."""
-        if not received.target.startswith("/"):
-            received = received._replace(target="/" + received.target.split("/", 3)[3])
         said = self._site[self._route_of(received)].encode({}).decode("latin-1")
         self._issued += [secret for secret in ISSUED if secret in said]
         super()._reply(received, connection)

@@ -77,3 +77,12 @@ def test_revised_text_holds_the_whole() -> None:
     error = errors.TextRevised("all of it")
     assert error.whole == "all of it"
     assert "all of it" not in str(error)
+
+
+def test_a_failure_shows_neither_the_answer_nor_the_prompt() -> None:
+    shown = repr(
+        Failure(kind="network", message="why", phase="ask", text="my answer", snapshot='{"prompt": "my diary"}')
+    )
+    assert "my " not in shown
+    assert "kind='network', message='why', phase='ask'" in shown
+    assert "text=<9 characters>, snapshot=<22 characters>" in shown

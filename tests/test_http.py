@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -57,6 +58,38 @@ def test_what_a_header_value_cannot_carry_is_refused_without_being_shown(bad: st
 @pytest.mark.parametrize("value", ["", "a b", "a\tb", "~!@#$%^&*()_+{}[]|\\:;\"'<>,.?/`", "caf\xe9", "\x80\xff"])
 def test_what_a_header_value_can_carry(value: str) -> None:
     assert get(headers=(("x", value),)).headers == (("x", value),)
+
+
+@given(st.text(st.characters() | st.sampled_from("\r\n\0 \t:;\x7f\x85\u010a\u2028"), max_size=9))
+def test_whatever_is_put_into_a_request_it_has_as_many_lines_as_before(text: str) -> None:
+    given: list[dict[str, Any]] = [
+        {"method": f"GET{text}"},
+        {"url": f"https://a.example/{text}"},
+        {"headers": ((f"x{text}", "y"),)},
+        {"headers": (("x", f"y{text}y"),)},
+    ]
+    for fields in given:
+        try:
+            request = get(**fields)
+        except InvalidInput:
+            continue
+        (name, value), *_ = request.headers or (("x", "y"),)
+        lines = [f"{request.method} {request.url} HTTP/1.1", f"{name}: {value}"]
+        head = "\n".join(lines).encode("latin-1")
+        assert len(head.splitlines()) == 2
+        assert b"\0" not in head
+        assert lines[0].count(" ") == 2
+        assert lines[1].partition(": ") == (name, ": ", value)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\r\n\0"\\'), max_size=9))
+def test_whatever_a_form_field_is_called_its_part_has_one_header(text: str) -> None:
+    try:
+        body = multipart_body({f"a{text}": "b"}, "XX")
+    except InvalidInput:
+        return
+    assert body.split(b"\r\n")[2:] == [b"", b"b", b"--XX--", b""]
+    assert not re.search(rb"[\r\n\0]", body.split(b"\r\n")[1])
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a:", "a\r\nb", "a\n", "\0", "ж", "(a)", "a/b", '"a"'])

@@ -5,6 +5,7 @@ It is a `RawServer` whose every connection is served alike. What it did and was 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -55,8 +56,8 @@ class Received(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
+        """The target without its query, and without the site that a proxy is told."""
+        return re.sub("http://[^/]*", "", self.target.partition("?")[0])
 
     def header(self, name: str) -> str:
         """The values of the headers of that name, joined; empty where there is none."""

@@ -115,7 +115,7 @@ def test_an_empty_prompt_is_refused(messages: str | list[dict[str, object]]) -> 
 
 
 def test_a_flow_does_not_show_what_it_was_asked() -> None:
-    assert "diary" not in repr(CromicleChat(messages="my diary"))
+    assert "diary" not in repr(CromicleChat(messages="my diary", options=CromicleOptions(token="my diary")))
 
 
 def test_what_the_catalog_says() -> None:

@@ -14,7 +14,7 @@ from .addresses import is_loopback
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 # What no URL holds, and what `urlsplit` overlooks.
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class ProxyTable:

@@ -110,8 +110,8 @@ class ArtaCredentials(msgspec.Struct, frozen=True, kw_only=True):
 # The wire: what comes back.
 
 
-# No token is as good as none.
-Token = Annotated[str, Meta(min_length=1)]
+# No token is as good as none, and one that no header can carry would be kept for nothing.
+Token = Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
 
 
 class SignUpReply(msgspec.Struct, rename="camel"):

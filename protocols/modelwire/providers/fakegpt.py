@@ -81,9 +81,9 @@ class LoadsReply(msgspec.Struct):
 
 
 class SessionReply(msgspec.Struct, rename="camel"):
-    """`GET /api/auth/session`. No token is as good as none."""
+    """`GET /api/auth/session`. No token is as good as none, and one that no header can carry is none."""
 
-    access_token: Annotated[str, Meta(min_length=1)]
+    access_token: Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
 
 
 class Author(msgspec.Struct, frozen=True):
