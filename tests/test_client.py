@@ -324,10 +324,10 @@ def test_leaving_a_loop_within_a_context_is_no_error_of_the_event_loop() -> None
 
     async def leave(server: EmulatorServer) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
-        async with AsyncClient(base_url=server.providers, environment={}, store=MemoryStore()) as client:
-            async with client.chat("cromicle", "Hello") as chat:
-                async for _ in chat.text():
-                    break
+        client = AsyncClient(base_url=server.providers, environment={}, store=MemoryStore())
+        async with client, client.chat("cromicle", "Hello") as chat:
+            async for _ in chat.text():
+                break
 
     with EmulatorServer(behaviour=Behaviour(pause=0.05, chunk_size=1)) as server:
         asyncio.run(leave(server))
