@@ -244,6 +244,7 @@ class AsyncWork(_Known):
     ) -> None:
         super().__init__(prepared, store, limits)
         self._transport = transport
+        self._is_closing = False
         flow = prepared.flow
         _conceal_proxies(flow, transport)
         if record is None:
@@ -272,7 +273,13 @@ class AsyncWork(_Known):
 
     async def close(self) -> None:
         """End it now; the connection is closed."""
-        await self._outputs.aclose()
+        # An iterator of `text` that was left early is closed by the event loop, in a task of its own, beside us.
+        if not self._is_closing:
+            self._is_closing = True
+            try:
+                await self._outputs.aclose()
+            finally:
+                self._is_closing = False
 
     async def __aenter__(self) -> Self:
         return self

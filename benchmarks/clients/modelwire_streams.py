@@ -1,8 +1,10 @@
-"""modelwire's drivers over one of its transports."""
+"""modelwire's drivers over any of its transports, in any style."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pkgutil import resolve_name
 
 import trio
 
@@ -55,3 +57,27 @@ async def _read(transport: AsyncTransport, url: str, model: str, take: Take) -> 
     async for output in adrive(OpenAiChat(url=url, model=model), transport):
         if isinstance(output, TextDelta):
             take(output.text)
+
+
+# What a transport is called here, and its class; only the library that it needs is imported.
+BLOCKING = {
+    "h11": "h11_transport:H11Transport",
+    "httpx": "httpx_transport:HttpxTransport",
+    "urllib3": "urllib3_transport:Urllib3Transport",
+    "urllib": "urllib_transport:UrllibTransport",
+}
+ASYNC = {
+    "h11": "h11_transport:AsyncH11Transport",
+    "httpx": "httpx_transport:AsyncHttpxTransport",
+    "aiohttp": "aiohttp_transport:AsyncAiohttpTransport",
+}
+DRIVERS = {"asyncio": drive_on_asyncio, "trio": drive_on_trio}
+
+
+def run_over(variant: str) -> Run:
+    """The client over a transport in a style: `h11` (blocking), `httpx2 asyncio`, `h11 trio`."""
+    name, _, style = variant.partition(" ")
+    classes = ASYNC if style else BLOCKING
+    found = resolve_name(f"modelwire_io.{classes['httpx' if name == 'httpx2' else name]}")
+    make = partial(found, library="httpx2") if name == "httpx2" else found
+    return DRIVERS[style](make) if style else drive_blocking(make)
