@@ -150,4 +150,4 @@ def _moment(head: Head, step: Step, number: int, line: int) -> Moment:
 
 
 def _damaged(line: int, why: str) -> RecordingError:
-    return RecordingError(f"line {line} of the recording is damaged: {why}")
+    return RecordingError(f"line {line} of the recording is damaged: {printable(why)}")
