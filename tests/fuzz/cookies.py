@@ -61,10 +61,12 @@ VALUES = (
     b"a=b; Expires=Wed, 21 Oct 2065 07:28:00 GMT; Domain=.a.example; Path=/app",
     b"__Host-a=; Expires=Wednesday, 21-Oct-65 07:28:60 GMT; Domain=example",
     b"a=%20; Expires=Wed Oct 21 07:28:00 2065; Max-Age=-1",
+    b"a=b\x01c; Path=/\x01",
     b"=b; Domain=www.a.example; path=x",
     b"Wed, 21 Oct 2065 07:28:00 GMT",
     b"Wednesday, 21-Oct-65 07:28:00 GMT",
     b"Wed Oct  1 07:28:00 2065",
+    b"Wed, 31 Feb 2065 24:61:60 GMT",
     b"120",
 )
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from fuzz.replies import KITS
-from fuzz.target import Choices, Target
+from fuzz.target import DEEP, Choices, Target
 from modelwire.errors import InvalidInput
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS
@@ -64,7 +64,8 @@ def go_on(kit: type[FlowKit], prepared: Prepared) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Files of each provider, as they are written."""
+    """Files of each provider, as they are written, and one without an end."""
+    yield b'\0{"version":1,"origins":' + DEEP
     for number, kit in enumerate(KITS.values()):
         for scene in kit.scenes():
             yield bytes([number]) + as_file(kit, scene.past.credentials)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fuzz.target import Target
+from fuzz.target import DEEP, Target
 from modelwire.browser_export import parse_export
 from modelwire.commands import Evaluate, SendRequest
 from modelwire.errors import InvalidInput
@@ -56,23 +56,26 @@ COOKIE = {"name": "wide", "value": "W", "domain": ".hailuo.ai", "path": "/", "se
 KEPT = [{"name": "_token", "value": "T-12345678"}, {"name": "UNIQUE_USER_ID", "value": "U-1"}]
 EXPORTS_AS_JSON = (
     {"log": {"version": "1.2", "entries": [{"request": REQUEST}, {"request": {"url": "https://b.example/"}}]}},
+    {"cookies": [COOKIE], "origins": [{"origin": SITE, "localStorage": [{"name": "_token", "value": "T\r\nx: y"}]}]},
     [COOKIE | {"expirationDate": 1_900_000_000.5}, COOKIE | {"expires": -1}],
     {"cookies": [COOKIE], "origins": [{"origin": SITE, "localStorage": KEPT}]},
 )
 PAGES_AS_JSON = (
     {"origin": SITE, "token": "T-12345678", "uuid": "U-1", "device_id": "7", "cpu_core_num": 8, "screen_width": 1920},
     {"origin": SITE, "token": "T-12345678", "os_name": "Linux", "user_agent": "Chrome/150", "uuid": None},
+    {"origin": SITE, "token": "T\r\nx: y", "uuid": "U-1", "device_id": "7"},
     {"origin": "https://accounts.example", "token": None},
 )
 
 
 def seeds_of_exports() -> Iterator[bytes]:
-    """A file of each kind."""
-    return map(msgspec.json.encode, EXPORTS_AS_JSON)
+    """A file of each kind, and one without an end."""
+    yield from map(msgspec.json.encode, EXPORTS_AS_JSON)
+    yield b'{"log":{"entries":[' + DEEP
 
 
 def seeds_of_pages() -> Iterator[bytes]:
-    """A page with somebody logged in, one without the device, and one of somebody else."""
+    """Pages with somebody logged in, without the device, with a token that is none, and of somebody else."""
     return map(msgspec.json.encode, PAGES_AS_JSON)
 
 

@@ -82,6 +82,7 @@ WIRES = (
     response("Transfer-Encoding: chunked", "Content-Length: 5", body=b"3;a=b\r\nabc\r\n0\r\n\r\n"),
     response("Connection: close", body=BODY),
     response("Content-Encoding: gzip", body=gzip.compress(BODY, mtime=0)),
+    response("Content-Encoding: gzip", body=gzip.compress(BODY, mtime=0)[:-8] + b"another sum"),
     response("Content-Encoding: deflate", body=b"x\x9c\x03\x00\x00\x00\x00\x01"),
     response(status="100 Continue") + response("Set-Cookie: a=b; Path=/; Max-Age=60", "Content-Length: 0"),
     response("Retry-After: 5", "Content-Length: 0", status="429 Too Many Requests"),

@@ -74,7 +74,7 @@ def seeds(kit: type[FlowKit]) -> Iterator[bytes]:
 
 def as_input(answer: Answer) -> bytes:
     """An answer as it stands in an input."""
-    return bytes([MOSTLY_GOOD.index(answer.status), 0, 0, 3, 7]) + answer.body
+    return bytes([MOSTLY_GOOD.index(answer.status), 0, 0, 3, 50]) + answer.body
 
 
 WORDS = (

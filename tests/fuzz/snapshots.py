@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from fuzz.replies import KITS
-from fuzz.target import Choices, Target
+from fuzz.target import DEEP, Choices, Target
 from modelwire.download import ImageDownload
 from modelwire.errors import InDoubt, SnapshotError
 from modelwire.flow import Flow
@@ -62,7 +62,8 @@ def go_on(kit: type[FlowKit], past: int, snapshot: bytes, *, resend: bool) -> No
 
 
 def seeds() -> Iterator[bytes]:
-    """The snapshots of every session, after each of its events."""
+    """The snapshots of every session, after each of its events, and one without an end."""
+    yield b'\0\0\0{"flow":"ArtaImage","version":1,"phase":"start","fields":' + DEEP
     for number, kit in enumerate(KITS.values()):
         for past, scene in enumerate(kit.scenes()):
             stage = scene.stage()

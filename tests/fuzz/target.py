@@ -9,8 +9,10 @@ from modelwire.testing.session import is_printable
 
 T = TypeVar("T")
 
-# Characters: a path of the file, where there is one, and what is wrong.
-LONGEST_REFUSAL = 1200
+# Characters: the names of all models, where there is no such one.
+LONGEST_REFUSAL = 2000
+# JSON that is nested more deeply than can be read.
+DEEP = b'{"a":' * 3000
 # A body is cut into no more pieces than this, or long ones would take all the time.
 MOST_PIECES = 400
 
