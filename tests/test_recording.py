@@ -108,6 +108,13 @@ def test_a_damaged_file_is_refused(lines: list[str], change: Any, words: str) ->
         parse_recording(change(lines))
 
 
+@pytest.mark.parametrize("field", [{"placeholders": ["SECRET0001X", ""]}, {"fingerprints": {"": "0" * 16}}])
+def test_a_placeholder_that_stands_for_nothing_is_refused(lines: list[str], field: dict[str, object]) -> None:
+    head = json.dumps(json.loads(lines[0]) | field)
+    with pytest.raises(RecordingError, match="line 1 of the recording is damaged: Expected `str` of length >= 1"):
+        Replay([head, *lines[1:]]).first_difference()
+
+
 def test_what_is_wrong_is_said_in_one_short_line(lines: list[str]) -> None:
     surprise = json.dumps("\u202e\x9b x" * 5000)
     with pytest.raises(RecordingError, match="line 2 of the recording is damaged: Invalid value") as caught:
