@@ -106,7 +106,7 @@ def keep(target: Target, folder: Path) -> None:
 
 def _run(target: Target, *arguments: str | Path) -> tuple[int, str, str]:
     """The exit code of libFuzzer, the trace of what was raised, and what it said."""
-    command = [sys.executable, str(HERE / "libfuzzer.py"), target.name, *map(str, arguments)]
+    command = [sys.executable, str(HERE / "libfuzzer.py"), f"--target={target.name}", *map(str, arguments)]
     ran = subprocess.run(command, capture_output=True, check=False)
     return ran.returncode, ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
 

@@ -1,10 +1,11 @@
-"""`python tests/fuzz/libfuzzer.py TARGET [FLAG | FOLDER ...]`: one target under atheris, which is libFuzzer for Python.
+"""`python tests/fuzz/libfuzzer.py --target=NAME [FLAG | FOLDER ...]`: one target under atheris, which is libFuzzer for Python.
 
 The runner beside it starts one process of this for each target: libFuzzer ends the process that it runs in.
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,7 @@ def main() -> None:
     # By name: it has no types, and is there only where somebody fuzzes.
     atheris = import_module("atheris")
     with atheris.instrument_imports(include=FUZZED, exclude=OTHERS):
-        target = import_module("fuzz.table").TARGETS[sys.argv[1]]
+        target = import_module("fuzz.table").TARGETS[_name()]
         hostile = import_module("modelwire.testing.hostile")
     values = sorted(hostile.VALUES)
 
@@ -35,8 +36,15 @@ def main() -> None:
             changed = hostile.Valued(random.randrange(MOST_PLACES), random.choice(values)).of(data)
         return changed[:most]
 
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], target.run, custom_mutator=mutate)
+    # By this it starts itself again, in a shell, when it minimises.
+    command = shlex.join([sys.executable, sys.argv[0]])
+    atheris.Setup([command, *sys.argv[1:]], target.run, custom_mutator=mutate)
     atheris.Fuzz()
+
+
+def _name() -> str:
+    """The target that is asked for. libFuzzer hands on what begins with two dashes to every process that it starts."""
+    return next(argument.partition("=")[2] for argument in sys.argv if argument.startswith("--target="))
 
 
 if __name__ == "__main__":
