@@ -1,4 +1,4 @@
-"""`python tests/fuzz/libfuzzer.py --target=NAME [FLAG | FOLDER ...]`: one target under atheris, which is libFuzzer for Python.
+"""One target under atheris, which is libFuzzer for Python: `libfuzzer.py --target=NAME [FLAG | FOLDER ...]`.
 
 The runner beside it starts one process of this for each target: libFuzzer ends the process that it runs in.
 """
