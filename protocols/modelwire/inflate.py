@@ -81,8 +81,7 @@ def _undamaged(decompress: zlib._Decompress, data: bytes) -> bytes:
     """What comes before the damage. zlib keeps that to itself, unless it gets the bytes one by one."""
     pieces: list[bytes] = []
     try:
-        for start in range(len(data)):
-            pieces.append(decompress.decompress(data[start : start + 1]))
+        pieces.extend(map(decompress.decompress, [data[start : start + 1] for start in range(len(data))]))
     except zlib.error:
         pass
     return b"".join(pieces)
