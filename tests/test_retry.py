@@ -17,7 +17,7 @@ def pause(**changes: Any) -> float | None:
     """A connection that broke at its first try, with all the time in the world and half the jitter."""
     case: dict[str, Any] = {
         "tries": 1,
-        "kind": "network",
+        "kind": "timeout",
         "status": None,
         "retry_after": None,
         "repeatable": True,
@@ -43,6 +43,14 @@ def test_the_pauses_double_until_thirty_seconds() -> None:
     limits = Limits(tries=10_000)
     assert [pause(tries=tries, limits=limits) for tries in range(1, 10)] == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15]
     assert pause(tries=9_999, limits=limits) == 15
+
+
+def test_the_first_connection_that_broke_is_replaced_at_once() -> None:
+    assert pause(kind="network") == 0
+    assert pause(kind="network", tries=2) == 0.5
+    assert pause(kind="network", repeatable=False) is None
+    assert pause(kind="network", remaining=0.0) is None
+    assert pause(kind="connect") == 0.25
 
 
 @given(tries=st.integers(1, 2), jitter=st.floats(0, 1, exclude_max=True), retry_after=st.none() | st.floats(0, 120))

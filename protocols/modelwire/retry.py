@@ -37,13 +37,16 @@ def retry_pause(
     `tries` were made so far; `remaining` seconds are left of the flow's time; `jitter` is drawn from [0, 1).
     A server's Retry-After is obeyed up to `limits.retry_after`; beyond it, or past the end of the flow's time,
     waiting would only delay the failure. The pause is full-jitter exponential backoff
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); there is none after the first
+    connection that broke, which most often was one that the server had closed a moment before it was used.
     """
     if tries >= limits.tries or not is_temporary(kind, status):
         return None
     if not repeatable and kind != "connect":
         return None
     pause = jitter * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 10))
+    if tries == 1 and kind == "network":
+        pause = 0.0
     if retry_after is not None:
         if retry_after > limits.retry_after:
             return None
