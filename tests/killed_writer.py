@@ -1,8 +1,10 @@
 """Processes that save credentials and are killed.
 
-`python killed_writer.py for-ever DIRECTORY` saves until somebody kills it. `python killed_writer.py each-call DIRECTORY`
-saves again and again, each time in a folder and a process of its own, which kills itself before the first call of the
-operating system, before the second, and so on until one comes to its end.
+`python killed_writer.py for-ever DIRECTORY` saves until somebody kills it.
+
+`python killed_writer.py each-call DIRECTORY` saves again and again, each time in a folder and a process of its own,
+which kills itself before the first call of the operating system, before the second, and so on until one comes to its
+end.
 """
 
 from __future__ import annotations
