@@ -151,6 +151,22 @@ def test_a_file_that_is_not_safe_to_use_is_left_alone(store: FileStore, tmp_path
     assert not any(b"T-1" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
+def test_a_file_in_a_directory_that_is_not_safe_to_use_is_not_read(store: FileStore) -> None:
+    store.save("hailuo", HERE, TOKEN)
+    store.directory.chmod(0o770)
+    uses: list[Callable[[], object]] = [
+        lambda: store.load("hailuo", HERE),
+        lambda: list(store.entries()),
+        lambda: store.save("hailuo", HERE, None),
+        lambda: store.lock("hailuo", HERE).acquire(0),
+    ]
+    for use in uses:
+        with pytest.raises(PrivateFileError, match=f"others can write it; .* chmod 700 {store.directory}$"):
+            use()
+    store.directory.chmod(0o700)
+    assert store.load("hailuo", HERE) == TOKEN
+
+
 def test_a_crash_while_writing_loses_nothing(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save("hailuo", HERE, TOKEN)
 

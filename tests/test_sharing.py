@@ -18,7 +18,7 @@ import pytest
 
 from command_line import PATIENCE, Home
 from modelwire.emulators import ArtaEmulator, Behaviour
-from modelwire.errors import DeadlineExceeded
+from modelwire.errors import DeadlineExceeded, StatusError
 from modelwire.events import CredentialsReplaced
 from modelwire.json import JsonObject
 from modelwire.outputs import CredentialsChanged, ImageReady, StatusChanged
@@ -280,9 +280,31 @@ def test_one_that_is_left_in_its_turn_lets_the_others_go_on(is_closed: bool) -> 
         assert not is_free(store, server.url)
         if is_closed:
             job.close()
-        job = None
-        gc.collect()
+        else:
+            job = None
+            gc.collect()
         assert is_free(store, server.url)
+
+
+def test_one_that_failed_in_its_turn_lets_the_others_go_on() -> None:
+    store = MemoryStore()
+    with EmulatorServer(behaviour=AT_ONCE) as server:
+        url = f"{server.url}/cromicle"  # where there is no such path
+        with Client(base_url=url, store=store, environment=ENVIRONMENT) as client:
+            job = client.image("arta", "a dragon")
+            with pytest.raises(StatusError):
+                next(job)
+            assert is_free(store, url)
+            job.close()
+
+
+def test_the_others_go_on_as_soon_as_new_credentials_are_kept(server: EmulatorServer) -> None:
+    store = MemoryStore()
+    with Client(**configured(server, store, LONG)) as client:
+        job = client.image("arta", "a dragon")
+        assert isinstance(next(job), CredentialsChanged)
+        assert is_free(store, server.providers["arta"])
+        job.close()
 
 
 ENVIRONMENT = {"ARTA_API_KEY": "any"}
