@@ -1,7 +1,7 @@
 # `make bench` measures everything and writes docs/benchmarks.md; `make bench-NAME` runs benchmarks/NAME.py alone.
 # An environment with modelwire[all] in it.
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
-BENCHMARKS = event_streams engine snapshots imports first_text providers image_jobs one_event_a_write end_to_end
+BENCHMARKS = event_streams engine snapshots imports first_text providers image_jobs one_event_a_write end_to_end transports
 
 .PHONY: bench guard $(BENCHMARKS:%=bench-%)
 

@@ -27,7 +27,7 @@ _STAMP = re.compile(r"\d{11,}")
 def main() -> None:
     """Answer what is asked of the library whose client is named."""
     answers = Answers()
-    run: Run = import_module(f"clients.{sys.argv[2]}").run
+    run = client(sys.argv[2])
     questions = {"cpu": measure_cpu, "memory": measure_memory, "delay": measure_delay, "profile": profile}
     answers.tell(name=sys.argv[2])
 
@@ -35,6 +35,14 @@ def main() -> None:
         return questions[question["what"]](run, question["url"], question["model"], question["streams"])
 
     answers.serve(answer)
+
+
+def client(name: str) -> Run:
+    """The client of a module; behind a colon stands which of those that the module can make."""
+    module, _, variant = name.partition(":")
+    found = import_module(f"clients.{module}")
+    run: Run = found.run_over(variant) if variant else found.run
+    return run
 
 
 def measure_cpu(run: Run, url: str, model: str, streams: int) -> Record:

@@ -76,7 +76,7 @@ def goals_table(goals: Iterable[Goal]) -> str:
     return table(["To reach", "Bound", "Measured", "Reached"], rows)
 
 
-def publish(name: str, parts: Sequence[str], told: Options, plot: str | None = None) -> None:
+def publish(name: str, parts: Sequence[str], told: Options, plot: str | None = None, *, page: Path = PAGE) -> None:
     """Print, and put into the page between the marks of that name, a plot (SVG) before all else."""
     text = "\n\n".join([*parts, f"Medians of {told.rounds} rounds; {description()}."])
     print(text)
@@ -87,8 +87,8 @@ def publish(name: str, parts: Sequence[str], told: Options, plot: str | None = N
         (PLOTS / f"{name}.svg").write_text(plot, encoding="utf-8")
         text = f"![{name.replace('_', ' ').capitalize()}](benchmarks/{name}.svg)\n\n{text}"
     begin, end = f"<!-- {name}: measured -->", f"<!-- {name}: end -->"
-    page = PAGE.read_text(encoding="utf-8")
+    held = page.read_text(encoding="utf-8")
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not between.search(page):
-        raise SystemExit(f"{PAGE.name} has no place for {name}: it needs {begin} and {end}")
-    PAGE.write_text(between.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page), encoding="utf-8")
+    if not between.search(held):
+        raise SystemExit(f"{page.name} has no place for {name}: it needs {begin} and {end}")
+    page.write_text(between.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", held), encoding="utf-8")

@@ -13,7 +13,10 @@ from workers import Record, Worker
 
 
 class Kind(NamedTuple):
-    """A client: its module, the environment that it runs in ("": modelwire's), and whether it reads many streams."""
+    """A client: its module, the environment that it runs in ("": modelwire's), and whether it reads many streams.
+
+    Behind a colon stands which of the clients of the module.
+    """
 
     module: str
     environment: str = ""
@@ -30,17 +33,32 @@ KINDS = {
     RAW: Kind("raw_sockets"),
     FLOOR: Kind("own_reader"),
     PROTOCOL: Kind("own_protocol"),
-    H11: Kind("modelwire_h11", is_concurrent=False),
-    H11_ASYNCIO: Kind("modelwire_h11_asyncio"),
-    H11_TRIO: Kind("modelwire_h11_trio"),
-    HTTPX: Kind("modelwire_httpx", is_concurrent=False),
-    HTTPX_ASYNCIO: Kind("modelwire_httpx_asyncio"),
+    H11: Kind("modelwire_streams:h11", is_concurrent=False),
+    H11_ASYNCIO: Kind("modelwire_streams:h11 asyncio"),
+    H11_TRIO: Kind("modelwire_streams:h11 trio"),
+    HTTPX: Kind("modelwire_streams:httpx", is_concurrent=False),
+    HTTPX_ASYNCIO: Kind("modelwire_streams:httpx asyncio"),
     AIOHTTP: Kind("aiohttp_json", "peers"),
     HTTPX_SSE: Kind("httpx_sse_json", "peers"),
     G4F: Kind("g4f_openai", "peers"),
     OPENAI: Kind("openai_sdk", "peers"),
     ANTHROPIC: Kind("anthropic_sdk", "peers"),
     LITELLM: Kind("litellm_sdk", "peers-litellm"),
+}
+# modelwire's own transports, each in each style.
+_STYLES = ("", "asyncio", "trio")
+TRANSPORTS = {
+    "h11": _STYLES,
+    "httpx": _STYLES,
+    "httpx2": _STYLES,
+    "aiohttp": ("asyncio",),
+    "urllib3": ("",),
+    "urllib": ("",),
+}
+TRANSPORT_KINDS = {
+    f"{name} {style}".strip(): Kind(f"modelwire_streams:{name} {style}".strip())
+    for name, styles in TRANSPORTS.items()
+    for style in styles
 }
 CONCURRENT = [name for name, kind in KINDS.items() if kind.is_concurrent]
 # Those that hand on what they read as they read it.
@@ -84,7 +102,7 @@ def stream_clients(names: Iterable[str] = KINDS) -> Iterator[Clients]:
         server = stack.enter_context(Worker("stream_server.py", core=SERVER_CORE))
         workers = {}
         for name in names:
-            kind = KINDS[name]
+            kind = KINDS.get(name) or TRANSPORT_KINDS[name]
             python = peer_python(kind.environment) if kind.environment else sys.executable
             worker = Worker("client.py", kind.module, core=CLIENT_CORE, python=python)
             workers[name] = stack.enter_context(worker)

@@ -30,7 +30,7 @@ from modelwire.sse import EventStreamDecoder  # noqa: E402
 
 PAGE = DOCS / "conformance.md"
 MARK = "<!-- All below is written by docs/event_stream_conformance.py. -->\n"
-EVENTSOURCE_PARSER = "3.1.1"
+EVENTSOURCE_PARSER = "4.1.3"
 OURS = "modelwire"
 CASES = dict(all_cases())
 

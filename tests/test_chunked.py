@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwire_io.chunked import LONGEST_HEADER, ChunkedReader
+from modelwire_io.chunked import TINY as TINY_SIZE
 from raw_server import chunk
 from scripted import bytewise, cuts, two_part_cuts
 
@@ -101,6 +102,16 @@ BODIES = st.builds(
 def test_accepts_and_refuses_what_h11_does(body: bytes, draw: st.DataObject) -> None:
     assert_same(draw.draw(cuts(body)))
     assert_same([body])
+
+
+TINY = st.binary(min_size=1, max_size=TINY_SIZE + 2) | st.sampled_from([b"\r\n", b"a\r\n1\r\nb"])
+
+
+@given(st.lists(TINY, min_size=1, max_size=4), BODIES, st.data())
+def test_many_tiny_chunks(tiny: list[bytes], body: bytes, draw: st.DataObject) -> None:
+    long = b"".join(map(chunk, tiny)) * draw.draw(st.integers(20, 150)) + body
+    assert_same(draw.draw(cuts(long)))
+    assert_same([long])
 
 
 @given(st.lists(st.binary(min_size=1, max_size=30), max_size=5), st.data())

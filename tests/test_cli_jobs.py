@@ -11,6 +11,8 @@ import pytest
 
 from command_line import Home, Inside
 from modelwire.emulators import Behaviour
+from modelwire.provider import rebase
+from modelwire.providers.arta import ArtaEndpoints, ArtaImage
 from modelwire_io.emulator_server import EmulatorServer
 from modelwire_io.jobs import JobFolder, KeptJob
 
@@ -57,7 +59,7 @@ def interrupt(home: Home, server: EmulatorServer, number: signal.Signals) -> Kep
         command.wait_for_note("Generating\n")
         command.stop(number)
         assert command.finish().out == ""
-    (kept,) = jobs(home).list()
+    (kept,) = jobs(home).list()[0]
     return kept
 
 
@@ -77,7 +79,7 @@ def test_an_interrupted_job_is_gone_on_with_and_paid_once(
     pictures = [home.folder / name for name in resumed.out.split()]
     assert [path.read_bytes()[:4] for path in pictures] == [b"\x89PNG"] * 2
     assert submissions(slow) == 1
-    assert jobs(home).list() == []
+    assert jobs(home).list() == ([], [])
     assert home.run("jobs").notes == ["no jobs"]
 
 
@@ -86,7 +88,7 @@ def test_an_interrupted_command_says_how_to_go_on(home: Home, slow: EmulatorServ
         command.wait_for_note("Generating\n")
         command.stop()
         result = command.finish()
-    (kept,) = jobs(home).list()
+    (kept,) = jobs(home).list()[0]
     assert result.code == 130
     assert f"to get its pictures: modelwire resume {kept.id}" in result.err
 
@@ -103,10 +105,25 @@ def test_a_job_is_gone_on_with_on_another_machine(home: Home, elsewhere: Home, s
     assert submissions(slow) == 1
 
 
+def test_what_is_advised_after_a_file_from_elsewhere_is_that_file(home: Home) -> None:
+    url = "http://127.0.0.1:1/arta"
+    arta = ArtaImage(prompt="a cat", endpoints=rebase(ArtaEndpoints, url))
+    kept = KeptJob(
+        id="arta-1", provider="arta", base_url=url, prompt="a cat", accepted_at=1.0, snapshot=arta.snapshot()
+    )
+    carried = home.folder / "job.json"
+    carried.write_bytes(msgspec.json.encode(kept))
+    carried.chmod(0o600)
+    # There is no key.
+    resumed = home.run("resume", "job.json")
+    assert resumed.code == 1
+    assert resumed.notes[0] == "the job goes on without us; to get its pictures: modelwire resume job.json"
+
+
 def test_a_job_that_runs_out_of_time_is_kept(home: Home, slow: EmulatorServer) -> None:
     late = home.run("image", "--timeout", "0.6", "-o", "poll_interval", "0.2", "a cat", extra=variables(slow))
     assert late.code == 1
-    (kept,) = jobs(home).list()
+    (kept,) = jobs(home).list()[0]
     assert any(kept.id in line for line in late.notes)
     assert home.run("resume", kept.id, extra=variables(slow)).code == 0
     assert submissions(slow) == 1
@@ -117,7 +134,7 @@ def test_a_finished_job_is_not_kept(inside: Inside, home: Home, monkeypatch: pyt
         url = server.providers["arta"]
         monkeypatch.setenv("ARTA_API_KEY", "K")
         assert inside.run("image", "--base-url", url, "-O", str(home.folder), "a cat").code == 0
-    assert jobs(home).list() == []
+    assert jobs(home).list() == ([], [])
 
 
 def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, home: Home) -> None:
@@ -132,6 +149,20 @@ def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, h
     assert not path.exists()
 
 
+def test_a_damaged_job_is_told_of_beside_the_others_and_forgotten(inside: Inside, home: Home) -> None:
+    folder = jobs(home)
+    folder.save(KeptJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot="{}"))
+    damaged = folder.path("arta-2")
+    damaged.write_bytes(b"{")
+    damaged.chmod(0o600)
+    listed = inside.run("jobs")
+    assert listed.code == 0
+    assert listed.out.split()[0] == "arta-1"
+    assert f"modelwire: the job in {damaged} is damaged: " in listed.err
+    assert inside.run("jobs", "--forget", "arta-2").err == "forgot arta-2\n"
+    assert not damaged.exists()
+
+
 def test_what_cannot_be_resumed_is_said_in_one_line(inside: Inside, home: Home) -> None:
     assert inside.run("resume", "arta-1").err == "modelwire: unknown job 'arta-1': there are: none\n"
     kept = KeptJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot='{"flow": 1}')
@@ -140,4 +171,4 @@ def test_what_cannot_be_resumed_is_said_in_one_line(inside: Inside, home: Home) 
     assert result.code == 1
     assert result.err.startswith("modelwire: this is not a snapshot, or it is damaged: ")
     assert result.err.count("\n") == 1
-    assert jobs(home).list() == [kept]
+    assert jobs(home).list() == ([kept], [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import sys
 import threading
@@ -315,6 +317,22 @@ async def test_leaving_the_context_of_a_chat_closes_the_connection(style: Style)
             assert await anyio.to_thread.run_sync(
                 server.wait_for, lambda requests: [request.closed_early for request in requests] == [True]
             )
+
+
+def test_leaving_a_loop_within_a_context_is_no_error_of_the_event_loop() -> None:
+    told: list[str] = []
+
+    async def leave(server: EmulatorServer) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        client = AsyncClient(base_url=server.providers, environment={}, store=MemoryStore())
+        async with client, client.chat("cromicle", "Hello") as chat:
+            async for _ in chat.text():
+                break
+
+    with EmulatorServer(behaviour=Behaviour(pause=0.05, chunk_size=1)) as server:
+        asyncio.run(leave(server))
+    gc.collect()
+    assert told == []
 
 
 async def test_chats_side_by_side(style: Style, fast_emulators: None) -> None:

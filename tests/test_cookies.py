@@ -243,6 +243,8 @@ def test_a_cookie_of_the_site(cookie: Cookie) -> None:
         held(name=""),
         held(name="a b"),
         held(value="1\r\nx: y"),
+        held(value="1 "),
+        held(value=" "),
         held(value="ж"),
         held(value="1" * 4096),
         held(path="/\n"),

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
+import modelwire_io
 from modelwire.errors import InvalidInput
 from modelwire_io import default_transport as chooser
 from modelwire_io.default_transport import default_async_transport, default_transport
@@ -57,3 +58,48 @@ chooser.find_spec = lambda name: None if name.startswith("httpx") else importlib
 chooser.default_transport(None, {})
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# A finder that knows nothing but Python, msgspec and modelwire: what there is without any extra.
+BARE = """
+import sys
+
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in {*sys.stdlib_module_names, "msgspec", "modelwire", "modelwire_io"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Bare())
+"""
+
+
+def run_bare(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", BARE + code], capture_output=True, text=True)
+
+
+def test_drivers_and_two_transports_need_no_extra() -> None:
+    code = """
+from modelwire.providers.cromicle import CromicleChat
+from modelwire_io.drive import drive
+from modelwire_io.memory_transport import MemoryTransport
+from modelwire_io.urllib_transport import UrllibTransport
+
+assert list(drive(CromicleChat(messages="Hello"), MemoryTransport()))
+UrllibTransport(environment={}).close()
+"""
+    assert run_bare(code).stderr == ""
+
+
+def test_without_an_extra_the_client_and_the_command_say_what_to_install() -> None:
+    client = run_bare("from modelwire_io import Client")
+    assert client.stderr.splitlines()[-1].endswith(" is not installed: pip install 'modelwire[httpx]'")
+    command = run_bare("from modelwire_io.cli import main; main()")
+    assert command.stderr == "modelwire: click is not installed: pip install 'modelwire[cli]'\n"
+    assert command.returncode == 1
+
+
+def test_everything_that_the_package_offers_is_there() -> None:
+    for name in modelwire_io.__all__:
+        assert getattr(modelwire_io, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'Clients'"):
+        modelwire_io.Clients  # noqa: B018

@@ -269,7 +269,7 @@ def test_the_readme_has_two_commands_for_a_bare_machine() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert [command.rpartition("&& ")[2] for command in commands] == [
         ".venv/bin/modelwire demo",
-        ".venv/bin/python -m pytest",
+        ".venv/bin/python -m pytest -n auto",
     ]
     assert all(re.findall(r"\.\[(\w+)\]", command)[0] in extras for command in commands)
 

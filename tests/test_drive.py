@@ -404,8 +404,8 @@ def test_the_two_drivers_are_the_same_text() -> None:
         (drive.Browser, drive.AsyncBrowser, set()),
         # Files are read in a thread of their own, and each half has a default of its own.
         (client.Client, client.AsyncClient, {"log_in", "log_in_with_browser", "import_login", "log_out", "transport"}),
-        # A store is called in a thread of its own.
-        (work.Work, work.AsyncWork, {"__next__"}),
+        # A store is called in a thread of its own, and an event loop may close what is being closed.
+        (work.Work, work.AsyncWork, {"__init__", "__next__", "close"}),
         (work.Chat, work.AsyncChat, set()),
         # There is no `list` of what is asynchronous.
         (work.ImageJob, work.AsyncImageJob, {"fetch"}),

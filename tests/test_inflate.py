@@ -59,6 +59,37 @@ def test_any_bytes_in_any_chunks(data: bytes, draw: st.DataObject) -> None:
         assert inflate(name, draw.draw(cuts(compress(data)))) == data
 
 
+@given(st.sampled_from(sorted(CODINGS)), st.integers(0, 200), st.binary(min_size=1, max_size=3), st.data())
+def test_what_comes_before_the_damage_does_not_depend_on_the_chunks(
+    coding: str, place: int, damage: bytes, draw: st.DataObject
+) -> None:
+    name, compress = CODINGS[coding]
+    body = compress(bytes(range(256)))
+    body = body[:place] + damage + body[place:]
+    whole = inflate_damaged(name, [body])
+    assert inflate_damaged(name, draw.draw(cuts(body))) == inflate_damaged(name, bytewise(body)) == whole
+
+
+def test_what_comes_before_the_damage_is_given_out() -> None:
+    body = gzip.compress(TEXT)
+    assert inflate_damaged("gzip", [body[:-8] + b"another sum"]) == (TEXT, "the compressed body is damaged")
+
+
+def inflate_damaged(coding: str, chunks: Iterable[bytes]) -> tuple[bytes, str]:
+    """What comes of a body, and what is wrong with it, if anything is."""
+    inflater = Inflater(coding)
+    body = b""
+    try:
+        for chunk in chunks:
+            for piece in inflater.feed(chunk):
+                assert 0 < len(piece) <= STEP
+                body += piece
+        inflater.end()
+    except (RemoteProtocolError, TruncatedError) as error:
+        return body, str(error)
+    return body, ""
+
+
 @pytest.mark.parametrize("name", [None, "", "identity", " Identity "])
 def test_no_coding(name: str | None) -> None:
     inflater = Inflater(name)

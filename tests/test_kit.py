@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from modelwire.cookies import Cookie
 from modelwire.emulators import (
     ArtaEmulator,
     Behaviour,
@@ -14,7 +15,7 @@ from modelwire.emulators import (
     MagickPenEmulator,
 )
 from modelwire.providers import arta, cromicle, fakegpt, hailuo, magickpen
-from modelwire.testing import FlowKit
+from modelwire.testing import FlowKit, LoginKit, Page
 
 # The kit cuts bodies itself, and has a clock of its own.
 WHOLE = Behaviour(pause=0.0, chunk_size=1 << 20)
@@ -46,3 +47,16 @@ class TestHailuo(FlowKit):
 class TestMagickPen(FlowKit):
     provider = magickpen.PROVIDER
     emulator = partial(MagickPenEmulator, WHOLE)
+
+
+class TestHailuoLogin(LoginKit):
+    provider = hailuo.PROVIDER
+    pages = (
+        Page('{"origin": "https://www.hailuo.ai", "token": null, "cpu_core_num": 16, "user_agent": "Firefox/150.0"}'),
+        Page('{"origin": "https://accounts.example", "token": "another-token", "uuid": "another-uuid"}'),
+        Page('{"origin": "https://www.hailuo.ai", "token": "the-token", "uuid": null, "screen_width": 2560}'),
+        Page(
+            '{"origin": "https://www.hailuo.ai", "token": "the-token", "uuid": "the-uuid", "device_id": "30395947"}',
+            (Cookie(name="session", value="the-cookie", domain="www.hailuo.ai", secure=True),),
+        ),
+    )

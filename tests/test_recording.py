@@ -16,6 +16,7 @@ from modelwire.providers.fakegpt import FakeGptChat
 from modelwire.recorder import Recorder
 from modelwire.recording import FORMAT, parse_recording
 from modelwire.replay import Replay
+from modelwire.testing.session import is_printable
 from recorded import SECRET_ENTROPY, recorded
 from scripted import ENTROPY, NOW, Broken, say, say_json
 
@@ -105,6 +106,21 @@ def test_a_file_that_ends_between_two_lines_is_cut_off(lines: list[str]) -> None
 def test_a_damaged_file_is_refused(lines: list[str], change: Any, words: str) -> None:
     with pytest.raises(RecordingError, match=words):
         parse_recording(change(lines))
+
+
+@pytest.mark.parametrize("field", [{"placeholders": ["SECRET0001X", ""]}, {"fingerprints": {"": "0" * 16}}])
+def test_a_placeholder_that_stands_for_nothing_is_refused(lines: list[str], field: dict[str, object]) -> None:
+    head = json.dumps(json.loads(lines[0]) | field)
+    with pytest.raises(RecordingError, match="line 1 of the recording is damaged: Expected `str` of length >= 1"):
+        Replay([head, *lines[1:]]).first_difference()
+
+
+def test_what_is_wrong_is_said_in_one_short_line(lines: list[str]) -> None:
+    surprise = json.dumps("\u202e\x9b x" * 5000)
+    with pytest.raises(RecordingError, match="line 2 of the recording is damaged: Invalid value") as caught:
+        parse_recording([lines[0], f'{{"type":{surprise}}}', *lines[1:]])
+    assert is_printable(str(caught.value))
+    assert len(str(caught.value)) < 300
 
 
 @given(st.data())

@@ -17,21 +17,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from event_stream_rules import LONGEST_RETRY, RULES, Case, Seen, all_cases, message
+from event_stream_reference import Reading, reference
+from event_stream_rules import RULES, Case, Seen, all_cases, message
 from modelwire import sse
 from modelwire.errors import RemoteProtocolError
 from modelwire.limits import MIB
 from modelwire.sse import EventLimitExceeded, EventStreamDecoder, ServerSentEvent
 from scripted import bytewise, cuts, two_part_cuts
-
-
-@dataclass
-class Reading:
-    """All that came out of a stream: the events, then what the decoder knows at its end."""
-
-    events: list[Seen] = field(default_factory=list)
-    retry: int | None = None
-    last_event_id: str = ""
 
 
 def read(chunks: Iterable[bytes]) -> Reading:
@@ -83,54 +75,6 @@ def test_a_rule_is_kept_at_random_cuts_with_empty_chunks(data: st.DataObject) ->
 def test_cases_have_names_of_their_own() -> None:
     assert len(CASES) == sum(len(rule.cases) for rule in RULES)
     assert len({case.stream for case in CASES.values()}) > 0.9 * len(CASES)
-
-
-def reference(stream: bytes) -> Reading:
-    """The standard's algorithm, a character at a time, in its own order and with its own names."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    result = Reading()
-    data_buffer = event_type_buffer = last_event_id_buffer = ""
-    for line in lines_of(text):
-        if line == "":
-            result.last_event_id = last_event_id_buffer
-            if data_buffer == "":
-                event_type_buffer = ""
-                continue
-            data_buffer = data_buffer.removesuffix("\n")
-            result.events.append((event_type_buffer or "message", data_buffer, result.last_event_id))
-            data_buffer = event_type_buffer = ""
-            continue
-        if line.startswith(":"):
-            continue
-        name, colon, value = line.partition(":")
-        if colon and value.startswith(" "):
-            value = value[1:]
-        if name == "event":
-            event_type_buffer = value
-        elif name == "data":
-            data_buffer += value + "\n"
-        elif name == "id" and "\0" not in value:
-            last_event_id_buffer = value
-        elif name == "retry" and value and all("0" <= digit <= "9" for digit in value):
-            result.retry = min(int(value), LONGEST_RETRY) if len(value) < 4000 else LONGEST_RETRY
-    return result
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines that have ended. CR LF is one end; what follows the last end is no line."""
-    lines: list[str] = []
-    line = ""
-    previous = ""
-    for character in text:
-        if character == "\n" and previous == "\r":
-            pass
-        elif character in "\r\n":
-            lines.append(line)
-            line = ""
-        else:
-            line += character
-        previous = character
-    return lines
 
 
 # Bytes and words of which every rule of the format is made.

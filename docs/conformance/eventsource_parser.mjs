@@ -1,4 +1,5 @@
-// Event streams read by eventsource-parser, which needs text: a TextDecoder makes it of the bytes, as its readme says.
+// Event streams read by eventsource-parser, which needs text: a TextDecoder makes it of the bytes, as its readme says,
+// and leaves the byte order mark to the parser, which drops one itself.
 // The same questions and answers as python_decoders.py. Run with the folder of the package as the argument.
 
 import { readFileSync } from "node:fs";
@@ -15,7 +16,7 @@ function read(stream, places) {
   let lastId = "";
   let error = null;
   try {
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const parser = createParser({
       onEvent(event) {
         lastId = event.id ?? lastId;

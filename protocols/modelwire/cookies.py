@@ -17,7 +17,8 @@ MOST_COOKIES = 50
 LONGEST_COOKIE = 4096
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\x20-\x7e]*")
+# Without blanks at its ends, which a header could not carry.
+_VALUE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,7 +45,14 @@ class Inflater:
         piece = b""
         # A full step may have left more inside, though nothing is left to put in.
         while (pending or len(piece) == STEP) and not self._decompress.eof:
-            piece = self._step(pending)
+            before = self._decompress.copy()
+            try:
+                piece = self._decompress.decompress(pending, STEP)
+            except zlib.error:
+                piece = _undamaged(before, pending)
+                if piece:
+                    yield piece
+                raise RemoteProtocolError("the compressed body is damaged") from None
             if piece:
                 yield piece
             pending = self._decompress.unconsumed_tail
@@ -64,14 +71,17 @@ class Inflater:
             self._decompress = zlib.decompressobj(_RAW)
         return data
 
-    def _step(self, data: bytes) -> bytes:
-        assert self._decompress is not None
-        try:
-            return self._decompress.decompress(data, STEP)
-        except zlib.error:
-            raise RemoteProtocolError("the compressed body is damaged") from None
-
     def end(self) -> None:
         """The body ended. Raises `TruncatedError` where the compressed data had not; some servers compress nothing."""
         if self._decompress is not None and not self._decompress.eof and not self._is_empty:
             raise TruncatedError("the compressed body was cut off")
+
+
+def _undamaged(decompress: zlib._Decompress, data: bytes) -> bytes:
+    """What comes before the damage. zlib keeps that to itself, unless it gets the bytes one by one."""
+    pieces: list[bytes] = []
+    try:
+        pieces.extend(map(decompress.decompress, [data[start : start + 1] for start in range(len(data))]))
+    except zlib.error:
+        pass
+    return b"".join(pieces)

@@ -52,8 +52,10 @@ def find_name(name: str, known: Iterable[str], what: str, *, where: str = "") ->
     Raises `InvalidInput` with the nearest name where there is none.
     """
     names = list(known)
+    if name in names:
+        return name
     by_folded = {candidate.casefold(): candidate for candidate in names}
-    found = name if name in names else by_folded.get(name.casefold())
+    found = by_folded.get(name.casefold())
     if found is None:
         near = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.4)
         hint = f"did you mean {by_folded[near[0]]!r}?" if near else f"there are: {', '.join(sorted(names)) or 'none'}"
@@ -80,7 +82,7 @@ def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
 
     Raises `InvalidInput` for an unknown key, with the nearest, and for a value of the wrong type.
     """
-    fields = {field.name for field in msgspec.structs.fields(options)}
+    fields = options.__struct_fields__
     named = {}
     for key, value in values.items():
         named[find_name(key.replace("-", "_"), fields, "option")] = value

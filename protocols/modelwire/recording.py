@@ -9,9 +9,10 @@ of images are in it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from .engine import LATEST_TIME
 from .errors import RecordingError
@@ -22,6 +23,9 @@ from .redaction import printable
 from .rendering import Blob
 
 FORMAT = 1
+
+# What stands for nothing stands everywhere.
+Placeholder = Annotated[str, Meta(min_length=1)]
 
 # The fields that hold bytes, by event.
 _BYTES = {Start.__name__: "entropy", BodyReceived.__name__: "data"}
@@ -43,8 +47,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="rec
     snapshot: JsonObject
     credentials: JsonValue
     limits: Limits
-    placeholders: list[str]
-    fingerprints: dict[str, str] | None = None
+    placeholders: list[Placeholder]
+    fingerprints: dict[Placeholder, str] | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event"):
@@ -150,4 +154,4 @@ def _moment(head: Head, step: Step, number: int, line: int) -> Moment:
 
 
 def _damaged(line: int, why: str) -> RecordingError:
-    return RecordingError(f"line {line} of the recording is damaged: {why}")
+    return RecordingError(f"line {line} of the recording is damaged: {printable(why)}")

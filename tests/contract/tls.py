@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import trustme
 
 from carriers import carry
+from modelwire.errors import InvalidInput
 from modelwire_io.drive import AsyncTransport
 from raw_server import OK, Connection, RawServer
+from transports_under_test import Carrier
 
 from .base import Contract
 from .scripts import answering, get, silent, tls_for
@@ -22,6 +27,20 @@ class Tls(Contract):
             assert (await carry(transport, get(f"{server.url}/a"))).body == b"ok"
             assert (await carry(transport, get(server.url))).body == b"ok"
             assert server.connections[0].received.startswith(b"GET /a HTTP/1.1\r\n")
+
+    @pytest.mark.parametrize("content", [None, "no certificate\n"])
+    async def test_says_that_ssl_cert_file_names_no_certificates(
+        self, carrier: Carrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+    ) -> None:
+        path = tmp_path / "authorities.pem"
+        if content is not None:
+            path.write_text(content)
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        transport = carrier.open()
+        with RawServer(silent) as server:
+            with pytest.raises(InvalidInput, match=r"^SSL_CERT_FILE or SSL_CERT_DIR names no certificates: "):
+                await carry(transport, get(server.url.replace("http:", "https:")))
+            await transport.close()
 
     async def test_goes_by_the_name_of_the_host(
         self, transport: AsyncTransport, authority: trustme.CA, names: dict[str, list[str]]

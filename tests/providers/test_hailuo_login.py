@@ -268,6 +268,8 @@ BAD_VALUES = [
     ({"device_id": "\x1b]0;owned\x07"}, "the device_id holds a character that it cannot hold"),
     ({"os_name": "o" * 513}, "the os_name holds a character that it cannot hold, or is too long"),
     ({"user_agent": "агент"}, "the user_agent holds a character that it cannot hold"),
+    ({"user_agent": "Chrome/150 "}, "the user_agent holds a character that it cannot hold"),
+    ({"user_agent": " Chrome/150"}, "the user_agent holds a character that it cannot hold"),
     ({"user_agent": "a\nb: c"}, "the user_agent holds a character that it cannot hold"),
     ({"cpu_core_num": -1}, "the cpu_core_num is not a number that it can be"),
     ({"screen_width": 2**31}, "the screen_width is not a number that it can be"),

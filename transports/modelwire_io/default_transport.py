@@ -44,5 +44,7 @@ def _installed() -> Library | None:
         if find_spec(library) is not None:
             return library
     if find_spec("h11") is None:
-        raise InvalidInput("no HTTP library is installed: pip install 'modelwire[httpx]'")
+        raise InvalidInput(
+            "a client needs httpx, httpx2 or h11, unless it is given a transport: pip install 'modelwire[httpx]'"
+        )
     return None

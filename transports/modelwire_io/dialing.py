@@ -37,8 +37,13 @@ class Dialer:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The TLS configuration."""
-        context = ssl.create_default_context()
+        """The TLS configuration. Raises `InvalidInput` where `SSL_CERT_FILE` names no certificates."""
+        file, folders = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        try:
+            # OpenSSL reads the two by itself, but passes over a file that is not there, and trusts the system besides.
+            context = ssl.create_default_context(cafile=file or None, capath=folders or None)
+        except OSError as error:
+            raise InvalidInput(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error}") from None
         context.set_alpn_protocols(["http/1.1"])
         context.sslsocket_class = PunctualTlsSocket
         return context
@@ -102,7 +107,7 @@ class Dialer:
 
 def is_bad_name(error: BaseException) -> bool:
     """Whether TLS did not even begin, for want of a name; that a certificate is refused is a ValueError, too."""
-    return isinstance(error, ValueError) and not isinstance(error, ssl.SSLError)
+    return isinstance(error, ValueError) and not isinstance(error, ssl.SSLError | InvalidInput)
 
 
 def is_readable(connected: socket.socket) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import platformdirs
+from msgspec import Meta
 
 from modelwire.errors import InvalidInput
 from modelwire.provider import find_name
@@ -18,6 +21,12 @@ FORMAT_VERSION = 1
 _ID_LENGTH = 12
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    """What a file of every release holds, whatever else there is in it."""
+
+    version: int
+
+
 class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job that a provider has taken, and all that is needed to get its images: here, or on another machine.
 
@@ -25,7 +34,8 @@ class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: int = FORMAT_VERSION
-    id: str
+    # It becomes the name of a file here, and the file that it stands in may be from elsewhere.
+    id: Annotated[str, Meta(pattern=r"^[^/\\:\x00]+$")]
     provider: str
     base_url: str | None
     prompt: str
@@ -52,25 +62,40 @@ class JobFolder:
         """The images are saved, or the job has come to nothing."""
         self.path(job_id).unlink(missing_ok=True)
 
-    def list(self) -> list[KeptJob]:
-        """Every job, the oldest first."""
-        paths = sorted(self.directory.glob("*.json")) if self.directory.is_dir() else []
-        return sorted((read_job(path) for path in paths), key=lambda job: job.accepted_at)
+    def list(self) -> tuple[list[KeptJob], list[PrivateFileError]]:
+        """Every job, the oldest first, and what is wrong with each file that holds none."""
+        jobs: list[KeptJob] = []
+        errors: list[PrivateFileError] = []
+        for job_id in self._ids():
+            try:
+                jobs.append(read_job(self.path(job_id)))
+            except PrivateFileError as error:
+                errors.append(error)
+        return sorted(jobs, key=lambda job: job.accepted_at), errors
 
     def find(self, name: str) -> KeptJob:
         """The job of this id, of the only id that begins so, or in the file of this name.
 
         Raises `InvalidInput` with the nearest id where there is none.
         """
-        if "/" in name or name.endswith(".json"):
-            return read_job(Path(name))
-        jobs = {job.id: job for job in self.list()}
-        beginning = [job_id for job_id in jobs if job_id.startswith(name)] if name else []
-        return jobs[beginning[0] if len(beginning) == 1 else find_name(name, jobs, "job")]
+        is_file = "/" in name or name.endswith(".json")
+        return read_job(Path(name) if is_file else self.path(self.identify(name)))
+
+    def identify(self, name: str) -> str:
+        """The id that this is, or the only one that begins so, whether or not its file can be read.
+
+        Raises `InvalidInput` with the nearest one where there is none.
+        """
+        ids = self._ids()
+        beginning = [job_id for job_id in ids if job_id.startswith(name)] if name else []
+        return beginning[0] if len(beginning) == 1 else find_name(name, ids, "job")
 
     def path(self, job_id: str) -> Path:
         """The file of a job."""
         return self.directory / f"{job_id}.json"
+
+    def _ids(self) -> Sequence[str]:
+        return sorted(path.stem for path in self.directory.glob("*.json")) if self.directory.is_dir() else []
 
 
 def read_job(path: Path) -> KeptJob:
@@ -79,12 +104,11 @@ def read_job(path: Path) -> KeptJob:
     if data is None:
         raise PrivateFileError(f"there is no job in {path}: see 'modelwire jobs'")
     try:
-        job = msgspec.json.decode(data, type=KeptJob)
+        if msgspec.json.decode(data, type=_Versioned).version == FORMAT_VERSION:
+            return msgspec.json.decode(data, type=KeptJob)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise PrivateFileError(f"the job in {path} is damaged: {error}") from None
-    if job.version != FORMAT_VERSION:
-        raise PrivateFileError(f"the job in {path} was kept by another release of modelwire: resume it with that one")
-    return job
+        raise PrivateFileError(f"the job in {path} is damaged: {error}; copy it anew, or delete it") from None
+    raise PrivateFileError(f"the job in {path} was kept by another release of modelwire: resume it with that one")
 
 
 def kept_id(provider: str, job_id: str) -> str:

@@ -232,6 +232,7 @@ class AsyncWork(_Known):
     ) -> None:
         super().__init__(prepared, limits)
         self._transport = transport
+        self._is_closing = False
         flow = prepared.flow
         if self._turn.is_shared:
             transport = AsyncSharingTransport(transport, self._turn)
@@ -257,10 +258,14 @@ class AsyncWork(_Known):
 
     async def close(self) -> None:
         """End it now; the connection is closed."""
-        try:
-            await self._outputs.aclose()
-        finally:
-            self._turn.release()
+        # An iterator of `text` that was left early is closed by the event loop, in a task of its own, beside us.
+        if not self._is_closing:
+            self._is_closing = True
+            try:
+                await self._outputs.aclose()
+            finally:
+                self._is_closing = False
+                self._turn.release()
 
     async def __aenter__(self) -> Self:
         return self

@@ -52,7 +52,7 @@ READ_PAGE = (
 )
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-_USER_AGENT = re.compile(r"[ -~]{0,512}")
+_USER_AGENT = re.compile(r"(?! )[ -~]{0,512}(?<! )")
 _VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,512}")
 # In the order in which they are looked for: each of these browsers also calls itself by the names below its own.
 _BROWSERS = {"Edg/": "edge", "Firefox/": "firefox", "Chrome/": "chrome", "Safari/": "safari"}

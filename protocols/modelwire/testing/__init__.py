@@ -1,6 +1,7 @@
 """What tests of flows are made of. Nothing in modelwire needs it.
 
-`FlowKit` needs hypothesis, and is imported when it is asked for.
+`FlowKit`, for chats and images, and `LoginKit`, whose `Page`s a login shows, need hypothesis, and are imported when
+they are asked for.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from modelwire.testing.recordings import assert_replays
 
 if TYPE_CHECKING:
     from modelwire.testing.kit import FlowKit
+    from modelwire.testing.login_kit import LoginKit
+    from modelwire.testing.login_stage import Page
 
-__all__ = ["FlowKit", "assert_replays"]
+__all__ = ["FlowKit", "LoginKit", "Page", "assert_replays"]
 
 
 def __getattr__(name: str) -> object:
-    if name != "FlowKit":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from modelwire.testing.kit import FlowKit
+    from modelwire.testing.login_kit import LoginKit
+    from modelwire.testing.login_stage import Page
 
-    return FlowKit
+    return {"FlowKit": FlowKit, "LoginKit": LoginKit, "Page": Page}[name]

@@ -9,16 +9,26 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from modelwire.commands import AbortRequest, Command, Finished, SendRequest, Sleep
+from modelwire.commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
 from modelwire.errors import EXCEPTIONS, Failure
-from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
+from modelwire.events import (
+    BodyReceived,
+    Event,
+    PageClosed,
+    PageEvaluated,
+    RequestFailed,
+    ResponseEnded,
+    ResponseStarted,
+    Start,
+    Woken,
+)
 from modelwire.flow import Flow
 from modelwire.outputs import Output, Restarted, TextDelta, TextReplaced
 
 Item = Command | Output
-Wait = SendRequest | Sleep | Finished
+Wait = SendRequest | Evaluate | Sleep | Finished
 
-WAITS = (SendRequest, Sleep, Finished)
+WAITS = (SendRequest, Evaluate, Sleep, Finished)
 OUTPUTS = get_args(Output)
 # Characters: more than an engine says, less than a wall of text.
 LONGEST_MESSAGE = 1200
@@ -51,6 +61,8 @@ class Session:
         self.wait: Wait | None = None  # none before `Start`
         self.open_request: int | None = None  # sent, and neither ended nor aborted
         self.has_head = False  # of the response to it
+        self.open_script: int | None = None  # under way in a page
+        self._has_page = False
         self.end_of_time = math.inf  # when the whole flow must be over; known from `Start` on
         self._text: list[str] = []
 
@@ -105,6 +117,8 @@ class Session:
                 return request_id == self.open_request and self.has_head
             case ResponseEnded(request_id) | RequestFailed(request_id) if request_id == self.open_request:
                 self.open_request = None
+            case PageEvaluated(request_id) | PageClosed(request_id) if request_id == self.open_script:
+                self.open_script = None
         return False
 
     def _check_batch(self, event: Event, batch: list[Item]) -> None:
@@ -128,11 +142,19 @@ class Session:
             case AbortRequest(request_id):
                 assert self.open_request == request_id, f"request {request_id} is aborted, which is not open"
                 self.open_request = None
+            case OpenPage(url):
+                assert url.startswith(("http:", "https:")), f"a page at {url!r}"
+                self._check_nothing_open()
+                self._has_page = True
+            case Evaluate():
+                self._check_script(event, item)
             case Sleep(until):
-                assert self.open_request is None, "a request was left open"
+                self._check_nothing_open()
                 assert self.flow.now <= until <= self.end_of_time, f"a sleep until {until}"
             case Finished(failure):
-                assert self.open_request is None, "a request was left open"
+                # A script ends with its page.
+                self.open_script = None
+                self._check_nothing_open()
                 self._check_failure(failure)
             case _:
                 assert isinstance(item, OUTPUTS), f"{item!r} is neither a command nor an output"
@@ -149,6 +171,22 @@ class Session:
         self.open_request = self.last_request = send.request_id
         assert self.flow.now < send.deadline <= self.end_of_time, f"a deadline at {send.deadline}"
         assert self.flow.deadline == send.deadline, "the flow's deadline is not that of its wait"
+
+    def _check_script(self, event: Event, evaluate: Evaluate) -> None:
+        assert self._has_page, "a script, and no page to evaluate it in"
+        if evaluate.request_id == self.open_script:
+            assert isinstance(event, Woken), "the same wait again, though nobody woke the flow"
+            assert evaluate == self.wait, "another script under the id of the one under way"
+        else:
+            self._check_nothing_open()
+            assert evaluate.request_id > self.last_request, f"the request id {evaluate.request_id} was used before"
+        self.open_script = self.last_request = evaluate.request_id
+        assert self.flow.now < evaluate.deadline <= self.end_of_time, f"a deadline at {evaluate.deadline}"
+        assert self.flow.deadline == evaluate.deadline, "the flow's deadline is not that of its wait"
+
+    def _check_nothing_open(self) -> None:
+        assert self.open_request is None, "a request was left open"
+        assert self.open_script is None, "a script was left under way"
 
     def _check_failure(self, failure: Failure | None) -> None:
         if failure is not None:

@@ -24,13 +24,15 @@ def command(as_json: bool, forget: str | None) -> None:
     """
     folder = JobFolder(jobs_directory())
     if forget is not None:
-        job = folder.find(forget)
-        folder.forget(job.id)
-        note(f"forgot {job.id}")
+        job_id = folder.identify(forget)
+        folder.forget(job_id)
+        note(f"forgot {job_id}")
         return
-    jobs = folder.list()
+    jobs, errors = folder.list()
     for job in jobs:
         write_line(_as_json(job, folder) if as_json else _as_text(job))
+    for error in errors:
+        note(f"modelwire: {error}")
     if not as_json:
         note(f"To get the pictures: modelwire resume ID. The files are in {folder.directory}" if jobs else "no jobs")
 

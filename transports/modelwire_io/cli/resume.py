@@ -36,4 +36,4 @@ def command(
         resumed = client.resume(kept.provider, kept.snapshot)
         with resumed, reported_end(as_json, provider, origin):
             make_folder(Path(directory))
-            follow(resumed, Path(directory), as_json, 1, Keeping.of(kept))
+            follow(resumed, Path(directory), as_json, 1, Keeping.of(kept, job))

@@ -39,17 +39,18 @@ class Keeping:
         self._base_url = base_url
         self._prompt = prompt
         self._id: str | None = None
+        self._name = ""  # what `modelwire resume` finds it by
 
     @classmethod
-    def of(cls, kept: KeptJob) -> Keeping:
-        """The keeping of a job that is on the disk already, here or in a file from elsewhere."""
+    def of(cls, kept: KeptJob, name: str) -> Keeping:
+        """The keeping of a job that is on the disk already: here, by its id, or in the file of this name."""
         keeping = cls(kept.provider, kept.base_url, kept.prompt)
-        keeping._id = kept.id
+        keeping._id, keeping._name = kept.id, name
         return keeping
 
     def accepted(self, job: ImageJob) -> None:
         """The provider has taken the job."""
-        self._id = kept_id(self._provider, job.job_id or "")
+        self._id = self._name = kept_id(self._provider, job.job_id or "")
         kept = KeptJob(
             id=self._id,
             provider=self._provider,
@@ -70,7 +71,7 @@ class Keeping:
             raise
         except BaseException:
             if self._id is not None:
-                note(f"the job goes on without us; to get its pictures: modelwire resume {self._id}")
+                note(f"the job goes on without us; to get its pictures: modelwire resume {self._name}")
             raise
         self._forget()
 
