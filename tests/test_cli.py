@@ -485,6 +485,68 @@ def test_a_login_that_cannot_work_is_refused(inside: Inside, provider: str, type
     assert everything_in(inside.home.path) == []
 
 
+WHOLE = b'{"version": 1, "origins": {"https://www.hailuo.ai": {"token": "K-secret"}}}'
+BEGIN_ANEW = "{path} is damaged: mend it, or delete it to begin anew"
+CANNOT_USE = {
+    "empty": (b"", BEGIN_ANEW),
+    "no JSON": (b"token=K-secret", BEGIN_ANEW),
+    "another shape": (b'{"version": 1, "origins": ["K-secret"]}', BEGIN_ANEW),
+    "another release": (
+        b'{"version": 9}',
+        "{path} was written by another release of modelwire: delete it to begin anew",
+    ),
+    "a link": (WHOLE, "cannot read {path}: it is a symbolic link; move it away"),
+    "a folder": (b"", "cannot use {path}: it is not a regular file; move it away"),
+    "open to others": (WHOLE, "cannot use {path}: others can write it; make it private with: chmod 600 {path}"),
+    "of another user": (WHOLE, "cannot use {path}: it belongs to another user; move it away"),
+    "in a link": (WHOLE, "cannot use the directory {folder}: it is a symbolic link; move it away"),
+    "in an open folder": (WHOLE, "cannot use {folder}: others can write it; make it private with: chmod 700 {folder}"),
+    "in a folder of another user": (WHOLE, "cannot use {folder}: it belongs to another user; move it away"),
+}
+
+
+def lay(trap: str, path: Path, content: bytes) -> None:
+    """A file of credentials in a state that it should not be in."""
+    folder, elsewhere = path.parent, path.parent.parent / "elsewhere"
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    if trap == "a folder":
+        path.mkdir()
+        return
+    path.write_bytes(content)
+    path.chmod(0o666 if trap == "open to others" else 0o600)
+    if trap == "a link":
+        path.rename(elsewhere)
+        path.symlink_to(elsewhere)
+    elif trap == "in a link":
+        folder.rename(elsewhere)
+        folder.symlink_to(elsewhere)
+    elif trap == "in an open folder":
+        folder.chmod(0o770)
+    elif trap == "of another user":
+        os.chown(path, 1, 1)
+    elif trap == "in a folder of another user":
+        os.chown(folder, 1, 1)
+
+
+@pytest.mark.parametrize("trap", CANNOT_USE)
+def test_a_file_of_credentials_that_cannot_be_used_is_named_and_left_alone(inside: Inside, trap: str) -> None:
+    if trap.endswith("of another user") and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    content, said = CANNOT_USE[trap]
+    path = inside.home.data / "hailuo.json"
+    lay(trap, path, content)
+    before = [(file, file.lstat()[:6]) for file in sorted(inside.home.path.rglob("*"))]
+    for words in (("chat", "-m", "hailuo", "hi"), ("login", "hailuo", "--token-stdin"), ("logout", "hailuo")):
+        result = inside.run(*words, typed=b"T-1")
+        assert (result.code, result.out) == (1, "")
+        assert result.err == f"modelwire: {said.format(path=path, folder=path.parent)}\n"
+    assert path.is_dir() or path.read_bytes() == content
+    files = [
+        (file, file.lstat()[:6]) for file in sorted(inside.home.path.rglob("*")) if not file.name.endswith(".lock")
+    ]
+    assert files == before
+
+
 def test_a_damaged_file_of_credentials_is_named_and_left_alone(user: Inside) -> None:
     path = user.home.data / "hailuo.json"
     path.write_bytes(b"")

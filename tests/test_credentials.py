@@ -14,6 +14,7 @@ import filelock
 import msgspec
 import pytest
 
+import killed_writer
 from command_line import PATIENCE, Home
 from modelwire.json import JsonObject
 from modelwire_io import credentials
@@ -150,6 +151,22 @@ def test_a_file_that_is_not_safe_to_use_is_left_alone(store: FileStore, tmp_path
     assert not any(b"T-1" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
+def test_a_file_in_a_directory_that_is_not_safe_to_use_is_not_read(store: FileStore) -> None:
+    store.save("hailuo", HERE, TOKEN)
+    store.directory.chmod(0o770)
+    uses: list[Callable[[], object]] = [
+        lambda: store.load("hailuo", HERE),
+        lambda: list(store.entries()),
+        lambda: store.save("hailuo", HERE, None),
+        lambda: store.lock("hailuo", HERE).acquire(0),
+    ]
+    for use in uses:
+        with pytest.raises(PrivateFileError, match=f"others can write it; .* chmod 700 {store.directory}$"):
+            use()
+    store.directory.chmod(0o700)
+    assert store.load("hailuo", HERE) == TOKEN
+
+
 def test_a_crash_while_writing_loses_nothing(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save("hailuo", HERE, TOKEN)
 
@@ -218,6 +235,58 @@ def test_processes_that_save_at_once_lose_nothing_of_each_other(store: FileStore
     origins = msgspec.json.decode(store.path("hailuo").read_bytes())["origins"]
     assert origins == {f"https://{name}-{i}.example": {"token": name * 500} for name in "abcd" for i in range(20)}
     assert sorted(path.name for path in store.directory.iterdir()) in (["hailuo.json"], [".hailuo.lock", "hailuo.json"])
+
+
+# Whoever is killed while it writes.
+
+
+def writer(home: Path, how: str, directory: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, killed_writer.__file__, how, str(directory)],
+        stdout=subprocess.PIPE,
+        env=Home(home).environment({}),
+    )
+
+
+def check_after_kill(store: FileStore) -> str:
+    """The old value or the new, whole and private; the next writer finds nothing in its way and leaves nothing."""
+    path = store.path("arta")
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(store.directory.stat().st_mode)) == (0o600, 0o700)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in store.directory.iterdir()} == {0o600}
+    kept = store.load("arta", killed_writer.ORIGIN)
+    assert kept is not None
+    token: str = kept["token"]
+    assert token in ("old" * 1000, "new" * 1000)
+    assert [entry.provider for entry in store.entries()] == ["arta"]
+    store.save("arta", killed_writer.ORIGIN, None)
+    left = [file.name for file in store.directory.iterdir() if not file.name.endswith(".lock")]
+    assert left == ["arta.json"]
+    assert not any(token.encode() in file.read_bytes() for file in store.directory.iterdir())
+    return token[:3]
+
+
+def test_a_writer_that_is_killed_at_any_moment_leaves_the_old_or_the_new(store: FileStore, tmp_path: Path) -> None:
+    for number in range(4):
+        with writer(tmp_path / f"home{number}", "for-ever", store.directory) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"saved\n"
+            # The moment is the machine's choice: the file is read some times, then it is over.
+            for _ in range(1 + 7 * number):
+                store.load("arta", killed_writer.ORIGIN)
+            process.kill()
+        check_after_kill(store)
+
+
+def test_a_writer_that_is_killed_before_any_of_its_calls_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    directory = tmp_path / "credentials"
+    with writer(tmp_path / "home", "each-call", directory) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    calls = int(said)
+    stores = [FileStore(directory / f"{number:03}") for number in range(calls)]
+    assert any(list(store.directory.glob(".arta.json.*")) for store in stores)
+    left = [check_after_kill(store) for store in stores]
+    assert left == sorted(left, reverse=True)
+    assert set(left) == {"old", "new"}
 
 
 def test_the_directories_are_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from modelwire.errors import Failure
 from modelwire.events import (
     BodyReceived,
     Cancel,
+    CredentialsReplaced,
     Event,
     PageClosed,
     PageEvaluated,
@@ -48,6 +49,7 @@ EVENTS: list[Event] = [
     RequestFailed(1, "network", "reset"),
     PageEvaluated(1, f'"{SECRET}"', (Cookie(name="a", value=SECRET, domain="a.example", expires=1.5),)),
     PageClosed(1, "failed", SECRET),
+    CredentialsReplaced({"token": SECRET}),
     Woken(),
     Cancel(),
 ]

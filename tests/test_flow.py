@@ -29,6 +29,7 @@ from modelwire.errors import (
 from modelwire.events import (
     BodyReceived,
     Cancel,
+    CredentialsReplaced,
     Event,
     RequestFailed,
     ResponseEnded,
@@ -1529,3 +1530,70 @@ def test_a_failed_request_says_what_happened_and_where(kind: Any) -> None:
     assert failure == Failure(kind=kind, message=f"{FAILURE_TEXTS[kind]} {SHOWN_URL}: odd things", phase="start")
     silent = play(Asking(limits=one_try), Broken(kind=kind)).failure
     assert silent.message == f"{FAILURE_TEXTS[kind]} {SHOWN_URL}: no reason given"
+
+
+# Credentials that others share.
+
+
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
+    token: str = ""
+
+
+@dataclass(kw_only=True)
+class Sharing(Requesting):
+    """Gets a token in its first phase, unless it has one, and naps with it."""
+
+    credential_phases: ClassVar[frozenset[str]] = frozenset({"start"})
+    credentials_type: ClassVar[type[msgspec.Struct] | None] = Pass
+
+    def start(self) -> Steps:
+        if self.credentials is not None:
+            return self.use
+        yield from self.sleep(1)
+        yield from self.fetch(self.request)
+        return self.use
+
+    def use(self) -> Steps:
+        yield from self.sleep(1)
+
+
+REPLACED = CredentialsReplaced({"token": "token-of-another"})
+
+
+def test_credentials_of_others_are_taken_in_the_middle_of_getting_new_ones() -> None:
+    session = begin(Sharing())
+    assert session.deliver(REPLACED) == [Sleep(NOW + 1)]
+    assert session.flow.credentials == Pass(token="token-of-another")
+    session = begin(Sharing())
+    session.wake()
+    assert session.deliver(REPLACED, after=1) == [AbortRequest(1), Sleep(session.now + 1)]
+    assert session.deliver(ResponseStarted(1, 200, ())) == []
+    session.wake()
+    assert session.succeeded
+    assert session.deliver(REPLACED) == []
+
+
+def test_credentials_of_others_are_nothing_to_a_flow_that_wants_none() -> None:
+    for flow in (Sharing(credentials={"token": "token-of-its-own"}), Asking()):
+        assert Session(flow).deliver(REPLACED) == []
+        session = begin(flow)
+        held, phase = session.flow.credentials, json.loads(session.flow.snapshot())["phase"]
+        assert session.deliver(REPLACED) == []
+        assert (session.flow.credentials, json.loads(session.flow.snapshot())["phase"]) == (held, phase)
+
+
+def test_credentials_of_others_are_secret_whether_they_are_taken_or_not() -> None:
+    for flow in (Sharing(), Sharing(credentials={"token": "token-of-its-own"}), Asking()):
+        session = begin(flow)
+        session.deliver(REPLACED)
+        assert "token-of-another" in session.flow.secrets
+    assert "token-of-another" not in repr(REPLACED)
+
+
+def test_credentials_of_others_that_do_not_fit_change_nothing() -> None:
+    session = begin(Sharing())
+    with pytest.raises(LocalProtocolError, match=r"^the credentials do not fit: .* - at `\$\.token`$") as raised:
+        session.flow.handle(CredentialsReplaced({"token": ["token-of-another"]}), NOW)
+    assert "token-of-another" not in str(raised.value)
+    assert session.flow.credentials is None
+    assert session.deliver(REPLACED) == [Sleep(NOW + 1)]

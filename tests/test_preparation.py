@@ -237,7 +237,7 @@ def test_given_credentials_win_over_the_environments_over_kept_ones() -> None:
     assert image(prepare).flow.credentials == ArtaCredentials(api_key="K-environment")
     given = prepare.image("arta", "a cat", credentials={"api_key": "K-given"}, options={})
     assert given.flow.credentials == ArtaCredentials(api_key="K-given")
-    assert (given.keeps_credentials, image(prepare).keeps_credentials) == (False, True)
+    assert (given.kept is None, image(prepare).kept is None) == (True, False)
 
 
 def test_what_was_issued_for_the_environments_key_is_used_again() -> None:
@@ -304,7 +304,7 @@ def test_a_job_goes_on_with_what_is_kept_for_its_address() -> None:
     assert again.flow == begun.flow
     assert again.flow.credentials == ArtaCredentials(api_key="K-local")
     assert again.flow.limits.total == 9.0
-    assert (again.provider, again.origin, again.keeps_credentials) == (ARTA, LOCAL, True)
+    assert (again.provider, again.origin, again.kept is None) == (ARTA, LOCAL, False)
 
 
 def test_a_snapshot_gets_no_credentials_of_another_address() -> None:

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from modelwire_io import private_files
-from modelwire_io.private_files import PrivateFileError, make_private_directory, read_private, write_private
+from modelwire_io.private_files import (
+    PrivateFileError,
+    check_private_directory,
+    make_private_directory,
+    read_private,
+    remove_leftovers,
+    write_private,
+)
 
 OLD, NEW = b"the old content", b"the new content"
 
@@ -164,6 +171,77 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with pytest.raises(PrivateFileError, match=f"^cannot use {path}: it belongs to another user; move it away$"):
         read_private(path)
+
+
+def refused_directory(folder: Path, reason: str) -> None:
+    """Assert that a directory is refused, looked at and written to, and stays as it is."""
+    before = folder.lstat().st_mode
+    uses: list[Callable[[], object]] = [
+        lambda: check_private_directory(folder),
+        lambda: make_private_directory(folder),
+        lambda: write_private(folder / "file", NEW),
+    ]
+    for use in uses:
+        with pytest.raises(PrivateFileError) as caught:
+            use()
+        assert str(caught.value) == f"cannot use {reason}"
+    assert folder.lstat().st_mode == before
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+
+
+def test_a_directory_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
+    target, link, dangling, file = (tmp_path / name for name in ("target", "link", "dangling", "file"))
+    target.mkdir(mode=0o700)
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "nowhere")
+    file.write_bytes(OLD)
+    for path in (link, dangling):
+        refused_directory(path, f"the directory {path}: it is a symbolic link; move it away")
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(PrivateFileError, match=f"^cannot use the directory {file}: it is a file; move it away$"):
+        check_private_directory(file)
+
+
+@pytest.mark.parametrize("others", [0o720, 0o702, 0o777, 0o1777])
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, others: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(others)
+    refused_directory(folder, f"{folder}: others can write it; make it private with: chmod 700 {folder}")
+    folder.chmod(0o700)
+    write_private(folder / "file", NEW)
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    refused_directory(folder, f"{folder}: it belongs to another user; move it away")
+
+
+def test_a_directory_that_is_not_there_is_no_danger(tmp_path: Path) -> None:
+    check_private_directory(tmp_path / "nowhere" / "at all")
+    (tmp_path / "file").write_bytes(OLD)
+    check_private_directory(tmp_path / "file" / "folder")
+
+
+def test_a_directory_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    name = tmp_path / ("x" * 300)
+    with pytest.raises(PrivateFileError, match=f"^cannot use the directory {name}: File name too long$"):
+        check_private_directory(name)
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "a.json"
+    write_private(path, OLD)
+    others = [path.parent / name for name in (".b.json.x1", "a.json.x1", ".a.lock", "b.json")]
+    for file in (*others, path.parent / ".a.json.x1", path.parent / ".a.json.x2"):
+        file.write_bytes(NEW)
+    remove_leftovers(path)
+    assert set(path.parent.iterdir()) == {path, *others}
+    (path.parent / ".a.json.folder").mkdir()
+    with pytest.raises(PrivateFileError, match=f"^cannot write {path}: "):
+        remove_leftovers(path)
 
 
 def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:

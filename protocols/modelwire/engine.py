@@ -73,6 +73,8 @@ class Engine:
 
     version: ClassVar[int] = 1
     default_timeout: ClassVar[float] = 600.0
+    # The phases whose requests are for new credentials. Given other ones instead, a flow goes on from its first phase.
+    credential_phases: ClassVar[frozenset[str]] = frozenset()
 
     limits: Limits
 
@@ -145,6 +147,14 @@ class Engine:
         content.
         """
         return self._nap.until if self._nap is not None else self._deadline
+
+    @property
+    def awaits_credentials(self) -> bool:
+        """Whether what it waits for is to bring new credentials.
+
+        Whoever shares them sees first whether somebody else has new ones: `CredentialsReplaced` hands these over.
+        """
+        return self._started and not self._over and self._phase in self.credential_phases
 
     @property
     def job_id(self) -> str | None:

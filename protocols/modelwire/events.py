@@ -12,6 +12,7 @@ import msgspec
 
 from .cookies import Cookies
 from .http import Headers
+from .json import JsonObject
 
 RequestFailureKind = Literal["connect", "timeout", "network", "protocol"]
 PageEndKind = Literal["closed", "failed"]
@@ -107,6 +108,19 @@ class PageClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
         return f"PageClosed(request_id={self.request_id}, kind={self.kind!r})"
 
 
+class CredentialsReplaced(msgspec.Struct, frozen=True, tag=True):
+    """Somebody else got new credentials meanwhile: use these, which look as `CredentialsChanged` tells them.
+
+    It is for those who keep credentials where several flows find them. While `Flow.awaits_credentials`, what is under
+    way to get others is given up; at any other time it is ignored.
+    """
+
+    credentials: JsonObject
+
+    def __repr__(self) -> str:
+        return f"CredentialsReplaced(<{', '.join(self.credentials)}>)"
+
+
 class Woken(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The time of the last `Sleep`, or the deadline of the last `SendRequest` or `Evaluate`, came.
 
@@ -119,5 +133,14 @@ class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 Event = (
-    Start | ResponseStarted | BodyReceived | ResponseEnded | RequestFailed | PageEvaluated | PageClosed | Woken | Cancel
+    Start
+    | ResponseStarted
+    | BodyReceived
+    | ResponseEnded
+    | RequestFailed
+    | PageEvaluated
+    | PageClosed
+    | CredentialsReplaced
+    | Woken
+    | Cancel
 )

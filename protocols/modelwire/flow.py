@@ -23,11 +23,11 @@ from .commands import OpenPage
 from .cookies import Cookie
 from .engine import Engine, Phase, Steps
 from .entropy import as_choice, as_fraction, as_uuid
-from .errors import InDoubt, ModelwireError, SnapshotError
-from .events import PageEvaluated
+from .errors import InDoubt, InvalidInput, LocalProtocolError, ModelwireError, SnapshotError
+from .events import CredentialsReplaced, Event, PageEvaluated
 from .exchange import Evaluation, Exchange, Nap, RequestBuilder, Sink, Wait
 from .http import Reply, Request
-from .json import as_struct
+from .json import JsonObject, as_struct
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import JobAccepted, Output, TextDelta, TextReplaced
 from .redaction import printable
@@ -280,6 +280,30 @@ class Flow(Engine):
                 held = getattr(value, entry.name)
                 if held != entry.default:
                     self._conceal_all(held)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, CredentialsReplaced):
+            self._replace_credentials(event.credentials)
+        else:
+            super()._take(event)
+
+    def _replace_credentials(self, given: JsonObject) -> None:
+        """Go on with these, if new ones are wanted. They are secret in any case."""
+        shape = self.credentials_type
+        try:
+            credentials = given if shape is None else as_struct(given, shape, "credentials")
+        except InvalidInput as error:
+            raise LocalProtocolError(str(error)) from None
+        self._conceal_all(credentials)
+        if not self.awaits_credentials:
+            return
+        if self._exchange is not None:
+            self._abort()
+        self._exchange = self._nap = None
+        self._steps.close()
+        self.credentials = credentials
+        self._enter(self.start)
+        self._run()
 
     @classmethod
     def _is_phase(cls, name: str) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelwire.commands import Sleep
+from modelwire.commands import AbortRequest, Sleep
 from modelwire.errors import InDoubt, InvalidInput
-from modelwire.events import Cancel
+from modelwire.events import Cancel, CredentialsReplaced
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
 from modelwire.provider import parse_options
@@ -373,6 +373,57 @@ def test_a_token_that_cannot_be_refreshed_is_replaced_by_a_new_account() -> None
 def test_a_token_that_cannot_be_replaced_is_a_failure() -> None:
     session = polled(say("", 401), credentials=kept(10, refresh_token="", api_key=""))
     assert session.failure.kind == "refused"
+
+
+# Credentials that others share.
+
+
+def replaced(**fields: Any) -> CredentialsReplaced:
+    return CredentialsReplaced(msgspec.to_builtins(kept(0, **fields)))
+
+
+def test_credentials_are_awaited_while_a_token_is_made_or_refreshed_and_at_no_other_time() -> None:
+    for held in (KEY_ALONE, kept(2000)):
+        session = Session(arta(credentials=held))
+        seen = [session.flow.awaits_credentials]
+        session.start()
+        seen.append(session.flow.awaits_credentials)
+        session.answer(say("", 503))
+        seen.append(session.flow.awaits_credentials)
+        for reply in (SIGNED_UP if held is KEY_ALONE else REFRESHED, SUBMITTED, done()):
+            session.play(reply)
+            seen.append(session.flow.awaits_credentials)
+        assert session.succeeded
+        assert seen == [False, True, True, False, False, False]
+
+
+def test_a_token_that_another_has_got_is_used_instead_of_a_new_one() -> None:
+    session = begin(arta(credentials=kept(2000)))
+    abort, submit = session.deliver(replaced(id_token="another-id-token"))
+    assert (abort, calls(session)) == (AbortRequest(1), [REFRESH, SUBMIT])
+    assert submit == session.wait
+    assert header_map(session.request)["authorization"] == "another-id-token"
+    session.play(SUBMITTED, done())
+    assert session.succeeded
+    assert session.all(CredentialsChanged) == []
+
+
+def test_a_token_that_another_has_got_is_used_for_polling_too_and_may_be_refused_once_more() -> None:
+    session = polled(say("", 401))
+    session.deliver(replaced(id_token="another-id-token"))
+    assert header_map(session.request)["authorization"] == "another-id-token"
+    session.play(say("", 401))
+    assert dict(form(session.request))["refresh_token"] == "kept-refresh-token"
+    session.play(REFRESHED, say("", 401))
+    assert session.failure.kind == "refused"
+    assert calls(session) == [SUBMIT, STATUS, REFRESH, STATUS, REFRESH, STATUS]
+
+
+def test_a_token_that_another_has_got_and_that_has_aged_is_refreshed_in_its_turn() -> None:
+    session = begin(arta(credentials=kept(2000)))
+    session.deliver(CredentialsReplaced(msgspec.to_builtins(kept(1900, refresh_token="another-refresh-token"))))
+    assert calls(session) == [REFRESH, REFRESH]
+    assert dict(form(session.request))["refresh_token"] == "another-refresh-token"
 
 
 # Submitting is paid for once.

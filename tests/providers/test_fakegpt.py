@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from modelwire.cookies import Cookie
 from modelwire.errors import InvalidInput
-from modelwire.events import BodyReceived, ResponseStarted
+from modelwire.events import BodyReceived, CredentialsReplaced, ResponseStarted
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, Restarted, TextDelta, TextReplaced
 from modelwire.providers.fakegpt import (
@@ -495,3 +495,13 @@ def test_another_model_is_refused() -> None:
 def test_what_the_catalog_says() -> None:
     assert (PROVIDER.name, PROVIDER.answers, PROVIDER.website) == ("fakegpt", "no", SITE)
     assert PROVIDER.credentials is FakeGptCredentials
+
+
+def test_a_login_that_another_has_made_is_used_instead_of_a_new_one() -> None:
+    for replies in ((), (LOADS,), (LOADS, LOGGED_IN)):
+        session = play(FakeGptChat(messages="Hello"), *replies)
+        before = session.flow.awaits_credentials
+        session.deliver(CredentialsReplaced({"access_token": "another-token"}))
+        assert (before, session.flow.awaits_credentials) == (True, False)
+        assert header_map(session.request)["x-authorization"] == "Bearer another-token"
+        assert session.all(CredentialsChanged) == []

@@ -164,8 +164,8 @@ class Client:
         prepared = self._configured.preparation.chat(
             model, messages, system=system, credentials=credentials, conversation=conversation, options=options
         )
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return Chat(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return Chat(prepared, self.transport, limits, record=record)
 
     def image(
         self,
@@ -182,8 +182,8 @@ class Client:
         `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return ImageJob(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return ImageJob(prepared, self.transport, limits, record=record)
 
     def resume(
         self,
@@ -199,8 +199,8 @@ class Client:
         Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
         """
         prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return ImageJob(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return ImageJob(prepared, self.transport, limits, record=record)
 
     def locate(self, model: str) -> tuple[Provider, str]:
         """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
@@ -244,10 +244,10 @@ class Client:
         to nothing.
         """
         prepared = self._configured.preparation.login(load_provider(provider), options)
-        store, limits = self._configured.store, self._configured.preparation.limits
+        limits = self._configured.preparation.limits
         shown = self._configured.browser() if browser is None else browser
         try:
-            with Work(prepared, self.transport, store, limits, browser=shown) as work:
+            with Work(prepared, self.transport, limits, browser=shown) as work:
                 for output in work:
                     if show is not None:
                         show(output)
@@ -323,8 +323,8 @@ class AsyncClient:
         prepared = self._configured.preparation.chat(
             model, messages, system=system, credentials=credentials, conversation=conversation, options=options
         )
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return AsyncChat(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return AsyncChat(prepared, self.transport, limits, record=record)
 
     def image(
         self,
@@ -341,8 +341,8 @@ class AsyncClient:
         `InvalidInput` for what cannot work, and, while it is iterated over, the `FlowFailed` of its failure.
         """
         prepared = self._configured.preparation.image(model, prompt, credentials=credentials, options=options)
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return AsyncImageJob(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return AsyncImageJob(prepared, self.transport, limits, record=record)
 
     def resume(
         self,
@@ -358,8 +358,8 @@ class AsyncClient:
         Raises `SnapshotError` for one that cannot be read, `InDoubt` where going on could pay twice, unless `resend`.
         """
         prepared = self._configured.preparation.restore(model, snapshot, credentials=credentials, resend=resend)
-        store, limits = self._configured.store, self._configured.preparation.limits
-        return AsyncImageJob(prepared, self.transport, store, limits, record=record)
+        limits = self._configured.preparation.limits
+        return AsyncImageJob(prepared, self.transport, limits, record=record)
 
     def locate(self, model: str) -> tuple[Provider, str]:
         """The provider that `PROVIDER` or `PROVIDER/MODEL` names, and the address that is used for it."""
@@ -405,10 +405,10 @@ class AsyncClient:
         `FlowFailed` of a login that came to nothing.
         """
         prepared = self._configured.preparation.login(load_provider(provider), options)
-        store, limits = self._configured.store, self._configured.preparation.limits
+        limits = self._configured.preparation.limits
         shown = ThreadedBrowser(self._configured.browser() if browser is None else browser)
         try:
-            async with AsyncWork(prepared, self.transport, store, limits, browser=shown) as work:
+            async with AsyncWork(prepared, self.transport, limits, browser=shown) as work:
                 async for output in work:
                     if show is not None:
                         show(output)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import filelock
 import msgspec
@@ -13,10 +15,19 @@ import platformdirs
 
 from modelwire.json import JsonObject
 
-from .private_files import PrivateFileError, make_private_directory, read_private, write_private
+from .private_files import (
+    PrivateFileError,
+    check_private_directory,
+    make_private_directory,
+    read_private,
+    remove_leftovers,
+    write_private,
+)
 
 # Seconds to wait for another process that is writing the same file.
 LOCK_TIMEOUT = 10.0
+# Seconds between two looks at a lock that another process holds.
+_POLL = 0.01
 # Of what the files look like.
 VERSION = 1
 
@@ -33,10 +44,54 @@ class Store(Protocol):
         ...
 
 
-class MemoryStore:
+class Lock(Protocol):
+    """What one holds and others wait for. Any thread may release it."""
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait for it, so many seconds at most (0: not at all); whether it is held now."""
+        ...
+
+    def release(self) -> None:
+        """Let others have it."""
+        ...
+
+
+@runtime_checkable
+class LockingStore(Protocol):
+    """A store that others use as well has this besides; for one without it, only flows of one client wait in turn."""
+
+    def lock(self, provider: str, origin: str) -> Lock:
+        """What is held while new credentials are got for it: not needed to load and to save."""
+        ...
+
+
+class Locks:
+    """Locks that hold within the process."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, str], _ThreadLock] = {}
+
+    def lock(self, provider: str, origin: str) -> Lock:
+        """The one lock for this provider and origin."""
+        return self._locks.setdefault((provider, origin), _ThreadLock())
+
+
+class _ThreadLock:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        return self._lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class MemoryStore(Locks):
     """A store that goes away with the process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._kept: dict[tuple[str, str], JsonObject] = {}
 
     def load(self, provider: str, origin: str) -> JsonObject | None:
@@ -102,17 +157,20 @@ class FileStore:
 
     def save(self, provider: str, origin: str, value: JsonObject | None) -> None:
         """Keep `value`; None forgets."""
-        make_private_directory(self.directory)
-        lock = filelock.FileLock(self.directory / f".{provider}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
-        try:
-            with lock:
-                self._change(provider, origin, value)
-        except filelock.Timeout:
+        lock = _FileLock(self.directory / f".{provider}.lock", self.path(provider))
+        if not lock.acquire(LOCK_TIMEOUT):
             raise PrivateFileError(
                 f"another process holds {self.path(provider)} for more than {LOCK_TIMEOUT:g} seconds: try again"
-            ) from None
-        except OSError as error:
-            raise PrivateFileError(f"cannot lock {self.path(provider)}: {error.strerror or error}") from None
+            )
+        try:
+            self._change(provider, origin, value)
+        finally:
+            lock.release()
+
+    def lock(self, provider: str, origin: str) -> Lock:
+        """What is held while new credentials are got, here or in another process; one that ends lets go of it."""
+        digest = hashlib.sha256(origin.encode(errors="surrogatepass")).hexdigest()[:16]
+        return _FileLock(self.directory / f".{provider}-{digest}.lock", self.path(provider))
 
     def _change(self, provider: str, origin: str, value: JsonObject | None) -> None:
         # Read again under the lock: another process may have written since.
@@ -123,10 +181,13 @@ class FileStore:
         else:
             content.origins[origin] = value
             content.saved[origin] = time.time()
+        # What a writer left that was killed: nobody else writes now.
+        remove_leftovers(self.path(provider))
         write_private(self.path(provider), msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
     def _read(self, provider: str) -> _File:
         path = self.path(provider)
+        check_private_directory(self.directory)
         data = read_private(path)
         if data is None:
             return _File(VERSION, {})
@@ -136,6 +197,29 @@ class FileStore:
             return msgspec.json.decode(data, type=_File)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise PrivateFileError(f"{path} is damaged: mend it, or delete it to begin anew") from None
+
+
+class _FileLock:
+    """A lock of the operating system on a file beside `guarded`: it ends with the process that holds it."""
+
+    def __init__(self, path: Path, guarded: Path) -> None:
+        self._guarded = guarded
+        self._directory = path.parent
+        # Not of one thread: an async caller may save in another than it waits in.
+        self._lock = filelock.FileLock(path, mode=0o600, thread_local=False, poll_interval=_POLL)
+
+    def acquire(self, timeout: float) -> bool:
+        make_private_directory(self._directory)
+        try:
+            self._lock.acquire(timeout=timeout)
+        except filelock.Timeout:
+            return False
+        except OSError as error:
+            raise PrivateFileError(f"cannot lock {self._guarded}: {error.strerror or error}") from None
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
 
 
 def credentials_directory() -> Path:

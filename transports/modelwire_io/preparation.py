@@ -21,19 +21,23 @@ from modelwire.login import LoginFlow
 from modelwire.messages import Message, Messages, as_messages
 from modelwire.provider import Provider, parse_options, rebase, wire_models
 
-from .credentials import Store
+from .credentials import LockingStore, Locks, Store
+from .kept_credentials import KeptCredentials
 from .plugins import load_provider
 
 Given = msgspec.Struct | Mapping[str, Any] | None
 
 
 class Prepared(NamedTuple):
-    """A flow, the provider it is of, the address that it talks to, and whether its credentials are ours to keep."""
+    """A flow, the provider it is of, the address that it talks to, and where its credentials are kept.
+
+    `kept` is None where the caller brought them, whose own they are, and where there are none.
+    """
 
     flow: Flow
     provider: Provider
     origin: str
-    keeps_credentials: bool
+    kept: KeptCredentials | None
 
 
 class Preparation:
@@ -56,6 +60,8 @@ class Preparation:
         self._base_url = base_url
         self._limits = limits if timeout is None else msgspec.structs.replace(limits, total=timeout)
         self._store = store
+        # For a store that has no locks of its own.
+        self._locks = Locks()
         self._environment = environment
 
     @property
@@ -97,18 +103,20 @@ class Preparation:
         if provider.kind != "image":
             raise InvalidInput(f"{provider.label} is for chats, and only image jobs are resumed: ask again instead")
         origin = self.origin(provider)
-        held = self._credentials(provider, origin, credentials)
+        kept = self._kept(provider, origin, credentials)
+        held = self._credentials(provider, kept, credentials)
         flow = provider.flow.restore(snapshot, credentials=held, limits=self._limits, resend=resend)
         # A snapshot brings its addresses along, and what is kept for one is not for another.
         if getattr(flow, "endpoints", None) != self._endpoints(provider):
             raise InvalidInput(
                 f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
             )
-        return Prepared(flow, provider, origin, credentials is None)
+        return Prepared(flow, provider, origin, kept)
 
     def login(self, provider: Provider, options: Mapping[str, Any]) -> Prepared:
         """The flow by which a person logs in with a browser. Raises `InvalidInput` where there is none."""
-        return Prepared(self._login(provider, options), provider, self.origin(provider), True)
+        origin = self.origin(provider)
+        return Prepared(self._login(provider, options), provider, origin, self._kept(provider, origin, None))
 
     def login_url(self, provider: Provider) -> str:
         """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
@@ -177,8 +185,9 @@ class Preparation:
         self, provider: Provider, model: str, credentials: Given, options: Mapping[str, Any], work: dict[str, Any]
     ) -> Prepared:
         origin = self.origin(provider)
+        kept = self._kept(provider, origin, credentials)
         if provider.credentials is not None:
-            work["credentials"] = self._credentials(provider, origin, credentials)
+            work["credentials"] = self._credentials(provider, kept, credentials)
         # Every provider's flow takes these; `Flow` itself cannot say so.
         make_flow = cast("Callable[..., Flow]", provider.flow)
         flow = make_flow(
@@ -188,27 +197,29 @@ class Preparation:
             limits=self._limits,
             **work,
         )
-        return Prepared(flow, provider, origin, credentials is None)
+        return Prepared(flow, provider, origin, kept)
 
-    def _credentials(self, provider: Provider, origin: str, given: Given) -> msgspec.Struct | None:
+    def _kept(self, provider: Provider, origin: str, given: Given) -> KeptCredentials | None:
+        """Where the credentials are kept; None for those that the caller gave, and where there are none."""
+        if provider.credentials is None or given is not None:
+            return None
+        store = self._store if isinstance(self._store, LockingStore) else self._locks
+        return KeptCredentials(
+            self._store,
+            provider.name,
+            origin,
+            shape=provider.credentials,
+            brought=self._from_environment(provider, "credentials"),
+            lock=store.lock(provider.name, origin),
+        )
+
+    def _credentials(self, provider: Provider, kept: KeptCredentials | None, given: Given) -> msgspec.Struct | None:
         """Given ones, else those that are kept, unless the environment brings others."""
         if provider.credentials is None:
             return None
-        if given is not None:
+        if kept is None:
             return as_struct(given, provider.credentials, "credentials")
-        brought = self._from_environment(provider, "credentials")
-        kept = self._kept(provider, provider.credentials, origin)
-        if brought and (kept is None or any(getattr(kept, name) != value for name, value in brought.items())):
-            return as_struct(brought, provider.credentials, "credentials")
-        return kept
-
-    def _kept(self, provider: Provider, shape: type[msgspec.Struct], origin: str) -> msgspec.Struct | None:
-        """What is kept for a provider, or None; what does not fit (any more) is as good as none."""
-        kept = self._store.load(provider.name, origin)
-        try:
-            return None if kept is None else as_struct(kept, shape, "credentials")
-        except InvalidInput:
-            return None
+        return kept.load() or kept.brought()
 
     def _from_environment(self, provider: Provider, what: str) -> dict[str, str]:
         """The values that the environment has for the provider's `credentials` or `options`, by name."""

@@ -16,13 +16,36 @@ class PrivateFileError(ModelwireError):
 
 
 def make_private_directory(directory: Path) -> None:
-    """Make sure that there is such a directory, and that it is ours alone."""
+    """Make sure that there is such a directory, and that it is ours alone; one that others can read is closed to them.
+
+    Raises `PrivateFileError` for a link, for a directory of another user, and for one that others can write.
+    """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not directory.is_symlink():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_private_directory(directory)
         if os.name == "posix" and stat.S_IMODE(directory.stat().st_mode) & 0o077:
             directory.chmod(0o700)
     except OSError as error:
         raise PrivateFileError(f"cannot make the directory {directory}: {error.strerror}") from None
+
+
+def check_private_directory(directory: Path) -> None:
+    """See that nobody else could have put files into a directory; it need not be there.
+
+    Raises `PrivateFileError` for a link, for a directory of another user, and for one that others can write.
+    """
+    try:
+        status = directory.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise PrivateFileError(f"cannot use the directory {directory}: {error.strerror}") from None
+    if stat.S_ISLNK(status.st_mode):
+        raise PrivateFileError(f"cannot use the directory {directory}: it is a symbolic link; move it away")
+    if not stat.S_ISDIR(status.st_mode):
+        raise PrivateFileError(f"cannot use the directory {directory}: it is a file; move it away")
+    _check_owner(directory, status, 0o700)
 
 
 def read_private(path: Path) -> bytes | None:
@@ -42,7 +65,10 @@ def read_private(path: Path) -> bytes | None:
         reason = "it is a symbolic link" if is_link else error.strerror
         raise PrivateFileError(f"cannot read {path}: {reason}; move it away") from None
     try:
-        _check_owner(path, os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        if os.name == "posix" and not stat.S_ISREG(status.st_mode):
+            raise PrivateFileError(f"cannot use {path}: it is not a regular file; move it away")
+        _check_owner(path, status, 0o600)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
     except OSError as error:
@@ -80,12 +106,19 @@ def replace_private(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _check_owner(path: Path, status: os.stat_result) -> None:
+def remove_leftovers(path: Path) -> None:
+    """Remove what was left by those who were killed while they wrote `path`. Nobody else may be writing it."""
+    try:
+        for leftover in path.parent.glob(f".{path.name}.*"):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise PrivateFileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _check_owner(path: Path, status: os.stat_result, mode: int) -> None:
     if os.name != "posix":
         return
-    if not stat.S_ISREG(status.st_mode):
-        raise PrivateFileError(f"cannot use {path}: it is not a regular file; move it away")
     if status.st_uid != os.geteuid():
         raise PrivateFileError(f"cannot use {path}: it belongs to another user; move it away")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PrivateFileError(f"cannot use {path}: others can write it; make it private with: chmod 600 {path}")
+        raise PrivateFileError(f"cannot use {path}: others can write it; make it private with: chmod {mode:o} {path}")

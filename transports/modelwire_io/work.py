@@ -5,11 +5,12 @@ The blocking and the async classes do the same with the same names.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-import anyio.to_thread
 import msgspec
 
 from modelwire.download import ImageDownload
@@ -28,7 +29,6 @@ from modelwire.outputs import (
     UsageReported,
 )
 
-from .credentials import Store
 from .drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, drive
 from .images import Image, safe_name
 from .loops import Home
@@ -36,6 +36,7 @@ from .preparation import Prepared
 from .proxies import ProxyTable
 from .recording_file import RecordPath, adrive_recorded, drive_recorded
 from .routes import secrets_of
+from .sharing import AsyncSharingTransport, SharingTransport, Turn, run_to_its_end
 from .told import Told
 
 
@@ -55,10 +56,10 @@ def _conceal_proxies(flow: Flow, transport: object) -> None:
 class _Known:
     """What is known of a flow so far; complete once the iteration has ended."""
 
-    def __init__(self, prepared: Prepared, store: Store, limits: Limits) -> None:
+    def __init__(self, prepared: Prepared, limits: Limits) -> None:
         self._prepared = prepared
-        self._store = store
         self._limits = limits
+        self._turn = Turn(prepared.flow, prepared.kept)
         self._told = Told()
         self._failed: FlowFailed | None = None
         held = prepared.flow.credentials
@@ -81,13 +82,22 @@ class _Known:
         if not isinstance(output, CredentialsChanged):
             return False
         self._replaced, self._held = self._held, output.credentials
-        return self._prepared.keeps_credentials
+        return self._prepared.kept is not None
 
     def _save(self, credentials: JsonObject | None) -> None:
-        name, origin = self._prepared.provider.name, self._prepared.origin
-        if credentials is None and self._store.load(name, origin) != self._replaced:
-            return  # what was refused is not what is kept: another process has logged in since
-        self._store.save(name, origin, credentials)
+        if credentials is not None:
+            self._turn.save(credentials)
+        elif self._prepared.kept is not None:
+            self._prepared.kept.forget(self._replaced)
+
+    def _note_end(self, error: BaseException) -> None:
+        """The iteration came to its end, or to nothing."""
+        self._turn.release()
+        if isinstance(error, FlowFailed):
+            self._failed = error
+        elif isinstance(error, StopIteration | StopAsyncIteration) and self._failed is not None:
+            # Whoever goes on after a failure must not take what came of the answer for the whole.
+            raise self._failed from None
 
 
 class _KnownOfChat(_Known):
@@ -138,16 +148,18 @@ class Work(_Known):
         self,
         prepared: Prepared,
         transport: Transport,
-        store: Store,
         limits: Limits,
         *,
         record: RecordPath | None = None,
         browser: Browser | None = None,
     ) -> None:
-        super().__init__(prepared, store, limits)
+        super().__init__(prepared, limits)
         self._transport = transport
         flow = prepared.flow
         _conceal_proxies(flow, transport)
+        if self._turn.is_shared:
+            transport = SharingTransport(transport, self._turn)
+            weakref.finalize(self, self._turn.release)
         if record is None:
             self._outputs = drive(flow, transport, browser=browser)
         else:
@@ -159,13 +171,8 @@ class Work(_Known):
     def __next__(self) -> Output:
         try:
             output = next(self._outputs)
-        except FlowFailed as error:
-            self._failed = error
-            raise
-        except StopIteration:
-            # Whoever goes on after a failure must not take what came of the answer for the whole.
-            if self._failed is not None:
-                raise self._failed from None
+        except BaseException as error:
+            self._note_end(error)
             raise
         if self._to_save(output):
             self._save(self.credentials)
@@ -173,7 +180,10 @@ class Work(_Known):
 
     def close(self) -> None:
         """End it now; the connection is closed."""
-        self._outputs.close()
+        try:
+            self._outputs.close()
+        finally:
+            self._turn.release()
 
     def __enter__(self) -> Self:
         return self
@@ -236,17 +246,19 @@ class AsyncWork(_Known):
         self,
         prepared: Prepared,
         transport: AsyncTransport,
-        store: Store,
         limits: Limits,
         *,
         record: RecordPath | None = None,
         browser: AsyncBrowser | None = None,
     ) -> None:
-        super().__init__(prepared, store, limits)
+        super().__init__(prepared, limits)
         self._transport = transport
         self._is_closing = False
         flow = prepared.flow
         _conceal_proxies(flow, transport)
+        if self._turn.is_shared:
+            transport = AsyncSharingTransport(transport, self._turn)
+            weakref.finalize(self, self._turn.release)
         if record is None:
             self._outputs = adrive(flow, transport, browser=browser)
         else:
@@ -259,16 +271,11 @@ class AsyncWork(_Known):
         self._home.check()
         try:
             output = await anext(self._outputs)
-        except FlowFailed as error:
-            self._failed = error
-            raise
-        except StopAsyncIteration:
-            # Whoever goes on after a failure must not take what came of the answer for the whole.
-            if self._failed is not None:
-                raise self._failed from None
+        except BaseException as error:
+            self._note_end(error)
             raise
         if self._to_save(output):
-            await anyio.to_thread.run_sync(self._save, self.credentials)
+            await run_to_its_end(partial(self._save, self.credentials))
         return output
 
     async def close(self) -> None:
@@ -280,6 +287,7 @@ class AsyncWork(_Known):
                 await self._outputs.aclose()
             finally:
                 self._is_closing = False
+                self._turn.release()
 
     async def __aenter__(self) -> Self:
         return self

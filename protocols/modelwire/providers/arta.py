@@ -168,6 +168,7 @@ class ArtaImage(Flow):
     messages: Messages = field(default=(), metadata={"stored": tuple[Message, ...]}, repr=False)
     model: str | None = None
     credentials_type: ClassVar[type[msgspec.Struct] | None] = ArtaCredentials
+    credential_phases: ClassVar[frozenset[str]] = frozenset({"start", "refresh"})
 
     credentials: ArtaCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
     options: ArtaOptions = ArtaOptions()
@@ -199,6 +200,7 @@ class ArtaImage(Flow):
         held = self.credentials or ArtaCredentials()
         age = self.now - held.issued_at
         if held.id_token and -CLOCK_SKEW <= age < held.expires_in / 2:
+            self.was_renewed = False  # it is another's: should it be refused, a new one may be had
             return self.next_phase()
         if held.refresh_token and held.expires_in / 2 <= age < held.expires_in:
             return self.refresh

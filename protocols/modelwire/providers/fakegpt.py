@@ -156,6 +156,7 @@ class FakeGptChat(ChatFlow):
     default_model: ClassVar[str] = "gpt-3.5-turbo"
 
     credentials_type: ClassVar[type[msgspec.Struct] | None] = FakeGptCredentials
+    credential_phases: ClassVar[frozenset[str]] = frozenset({"start"})
 
     credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
     options: FakeGptOptions = FakeGptOptions()

@@ -39,6 +39,7 @@ FAULTS: list[Move] = [
     move("oversleep", 700.0),
     *[move("pass_time", seconds) for seconds in (5.0, 130.0, 4000.0, -50.0)],
     move("forget"),
+    move("share"),
     move("cancel"),
 ]
 # Any event. The ids of requests are counted from the last that was sent.

@@ -16,6 +16,7 @@ from modelwire.errors import FailureKind, InDoubt
 from modelwire.events import (
     BodyReceived,
     Cancel,
+    CredentialsReplaced,
     Event,
     RequestFailed,
     RequestFailureKind,
@@ -321,6 +322,12 @@ class Stage:
         """The service forgets all that it knew."""
         self.trouble += RUIN
         self._emulator = self.subject.make_emulator()
+
+    def share(self) -> None:
+        """Somebody else has got credentials: those that were kept last."""
+        self.trouble += RUIN
+        if self.credentials is not None:
+            self.deliver(CredentialsReplaced(msgspec.to_builtins(self.credentials)))
 
     def cancel(self) -> None:
         """The caller has had enough."""
