@@ -46,7 +46,8 @@ def test_the_pauses_double_until_thirty_seconds() -> None:
 
 
 def test_the_first_connection_that_broke_is_replaced_at_once() -> None:
-    assert pause(kind="network") == 0
+    assert pause(kind="network") == 0.01
+    assert pause(jitter=0.0) == 0.01, "no time of milliseconds comes twice"
     assert pause(kind="network", tries=2) == 0.5
     assert pause(kind="network", repeatable=False) is None
     assert pause(kind="network", remaining=0.0) is None
@@ -57,7 +58,7 @@ def test_the_first_connection_that_broke_is_replaced_at_once() -> None:
 def test_a_pause_is_jitter_on_top_of_what_was_asked_for(tries: int, jitter: float, retry_after: float | None) -> None:
     seconds = pause(tries=tries, jitter=jitter, retry_after=retry_after)
     assert seconds is not None
-    assert (retry_after or 0) <= seconds <= (retry_after or 0) + 0.5 * tries
+    assert (retry_after or 0) <= seconds <= (retry_after or 0) + max(0.01, 0.5 * tries)
 
 
 def test_no_more_tries_than_the_limit() -> None:
@@ -68,7 +69,7 @@ def test_no_more_tries_than_the_limit() -> None:
 
 
 def test_retry_after_has_a_longest() -> None:
-    assert pause(retry_after=120.0, jitter=0.0) == 120
+    assert pause(retry_after=120.0, jitter=0.0) == 120.01
     assert pause(retry_after=120.5) is None
     assert pause(retry_after=120.5, limits=Limits(retry_after=121.0)) is not None
 

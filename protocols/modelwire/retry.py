@@ -8,6 +8,8 @@ from .limits import Limits
 # The first pause is up to half a second, and each next one up to twice as long, until thirty seconds.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+# At least so long, also where nobody has to be spared: what is signed with a time of milliseconds must not be the same.
+SHORTEST_PAUSE = 0.01
 
 # Statuses that mean "not now", not "no".
 _TEMPORARY_STATUSES = frozenset({408, 425, 429})
@@ -37,7 +39,7 @@ def retry_pause(
     `tries` were made so far; `remaining` seconds are left of the flow's time; `jitter` is drawn from [0, 1).
     A server's Retry-After is obeyed up to `limits.retry_after`; beyond it, or past the end of the flow's time,
     waiting would only delay the failure. The pause is full-jitter exponential backoff
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); there is none after the first
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); hardly any after the first
     connection that broke, which most often was one that the server had closed a moment before it was used.
     """
     if tries >= limits.tries or not is_temporary(kind, status):
@@ -47,6 +49,7 @@ def retry_pause(
     pause = jitter * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 10))
     if tries == 1 and kind == "network":
         pause = 0.0
+    pause = max(pause, SHORTEST_PAUSE)
     if retry_after is not None:
         if retry_after > limits.retry_after:
             return None
