@@ -13,8 +13,8 @@ from modelwire_io.drive import AsyncTransport, adrive
 from .running import Take
 
 CREDENTIALS = ArtaCredentials(api_key="emulated")
-# Shorter than a user may ask for.
-OPTIONS = ArtaOptions(poll_interval=0.0)
+# As short as may be.
+OPTIONS = ArtaOptions(poll_interval=0.1)
 
 endpoints = cache(lambda url: rebase(ArtaEndpoints, url))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +24,7 @@ Headers = tuple[tuple[str, str], ...]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 _URL = re.compile(r"https?://[!-~]+")
+_BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,16 +135,25 @@ def origin(url: str) -> tuple[str, str, int]:
 
     Raises `InvalidInput` where the URL names no such thing.
     """
+    match = _BEFORE_PATH.match(url)
+    found = _origin_of(match[0] if match else "")
+    if isinstance(found, str):
+        raise InvalidInput(f"{without_query(url)!r} {found}")
+    return found
+
+
+# Few hosts are asked, and each of them often.
+@lru_cache(maxsize=128)
+def _origin_of(address: str) -> tuple[str, str, int] | str:
+    """The origin of a URL without a path, or what is wrong with it."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(address)
         scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
         default = {"http": 80, "https": 443}[scheme]
         port = default if parts.port is None else parts.port
     except (ValueError, KeyError):
-        raise InvalidInput(f"{without_query(url)!r} is not an http(s) URL") from None
-    if not host:
-        raise InvalidInput(f"{without_query(url)!r} names no host")
-    return scheme, host, port
+        return "is not an http(s) URL"
+    return (scheme, host, port) if host else "names no host"
 
 
 def without_query(url: str) -> str:

@@ -12,8 +12,8 @@ ConnectionT = TypeVar("ConnectionT")
 # Seconds that a connection is kept, and how many of them, in all and of one route. Servers close idle connections
 # after 5 seconds (node), 15 (Apache) or 75 (nginx); a stale one is noticed, or costs a try.
 KEPT_SECONDS = 15.0
-MOST_KEPT = 100
-MOST_KEPT_OF_ONE = 20
+MOST_KEPT = 200
+MOST_KEPT_OF_ONE = 100
 
 
 class _Kept(NamedTuple, Generic[ConnectionT]):
