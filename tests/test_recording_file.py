@@ -163,6 +163,28 @@ async def test_an_async_session_that_is_left_early_is_there(path: Path) -> None:
     assert_replays(path)
 
 
+def test_who_is_killed_leaves_what_had_passed(path: Path) -> None:
+    with memory_client() as client:
+        job = client.image("arta", "a dragon", record=path, credentials=EMULATED_CREDENTIALS["arta"])
+        while not isinstance(next(job), JobAccepted):
+            pass
+        left = path.read_bytes()
+        job.close()
+    assert b"JobAccepted" in left
+    assert_no_secret(left.decode().splitlines(), job._prepared.flow.secrets)
+    (path.parent / "left.jsonl").write_bytes(left)
+    assert_replays(path.parent / "left.jsonl")
+
+
+async def test_who_is_killed_in_async_code_leaves_what_had_passed(path: Path) -> None:
+    async with AsyncClient(transport=AsyncMemoryTransport(), store=MemoryStore(), environment={}) as client:
+        job = client.image("arta", "a dragon", record=path, credentials=EMULATED_CREDENTIALS["arta"])
+        while not isinstance(await anext(job), JobAccepted):
+            pass
+        assert b"JobAccepted" in path.read_bytes()
+        await job.close()
+
+
 class Stuck:
     """A transport whose requests never come back."""
 

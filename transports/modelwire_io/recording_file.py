@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import anyio.to_thread
 from modelwire.errors import RecordingError
 from modelwire.events import Start
 from modelwire.flow import Flow
-from modelwire.outputs import Output
+from modelwire.outputs import Output, TextDelta
 from modelwire.recorder import Recorder
 from modelwire.recording import Recording, parse_recording
 
@@ -32,12 +32,17 @@ def drive_recorded(
 ) -> Generator[Output, None, None]:
     """`drive`, with all that passes recorded in a file, however it ends.
 
-    Raises `PrivateFileError` where the file cannot be written, before anything is sent; besides what `drive` raises.
+    Whoever is killed leaves what had passed when the flow last told anything but a piece of text. Raises
+    `PrivateFileError` where the file cannot be written, before anything is sent; besides what `drive` raises.
     """
     recorder = Recorder(flow)
     write_recording(path, recorder)
     try:
-        yield from drive(recorder, transport, start=start)
+        with closing(drive(recorder, transport, start=start)) as outputs:
+            for output in outputs:
+                if not isinstance(output, TextDelta):
+                    write_recording(path, recorder)
+                yield output
     finally:
         write_recording(path, recorder)
 
@@ -47,13 +52,16 @@ async def adrive_recorded(
 ) -> AsyncGenerator[Output, None]:
     """`adrive`, with all that passes recorded in a file, however it ends.
 
-    Raises `PrivateFileError` where the file cannot be written, before anything is sent; besides what `adrive` raises.
+    Whoever is killed leaves what had passed when the flow last told anything but a piece of text. Raises
+    `PrivateFileError` where the file cannot be written, before anything is sent; besides what `adrive` raises.
     """
     recorder = Recorder(flow)
     await anyio.to_thread.run_sync(write_recording, path, recorder)
     try:
         async with aclosing(adrive(recorder, transport, start=start)) as outputs:
             async for output in outputs:
+                if not isinstance(output, TextDelta):
+                    await anyio.to_thread.run_sync(write_recording, path, recorder)
                 yield output
     finally:
         # Also where it was cancelled: then above all.
