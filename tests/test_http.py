@@ -274,3 +274,9 @@ def test_a_url_without_origin_is_named_without_its_secrets() -> None:
     with pytest.raises(InvalidInput) as info:
         origin("ftp://user:S3cret@a.example/?S3cret")
     assert str(info.value) == "'ftp://a.example/' is not an http(s) URL"
+
+
+def test_a_long_url_without_origin_is_not_named_whole() -> None:
+    with pytest.raises(InvalidInput) as info:
+        origin("x" * 5000)
+    assert len(str(info.value)) < 250

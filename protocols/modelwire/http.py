@@ -24,6 +24,8 @@ Headers = tuple[tuple[str, str], ...]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 _URL = re.compile(r"https?://[!-~]+")
+# Characters of a URL that is none.
+_LONGEST_SHOWN = 200
 _BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
@@ -138,7 +140,7 @@ def origin(url: str) -> tuple[str, str, int]:
     match = _BEFORE_PATH.match(url)
     found = _origin_of(match[0] if match else "")
     if isinstance(found, str):
-        raise InvalidInput(f"{without_query(url)!r} {found}")
+        raise InvalidInput(f"{without_query(url)[:_LONGEST_SHOWN]!r} {found}")
     return found
 
 
