@@ -198,6 +198,29 @@ def test_a_browser_that_does_not_start_holds_nobody(
     assert_gone(seen)
 
 
+@needs_chromium
+@pytest.mark.parametrize(("does", "comes_to"), [("exit 1", PageClosed), ("exec sleep 5", Woken)])
+def test_a_driver_that_does_not_start_holds_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, comes_to: type[Event]
+) -> None:
+    """It may have got the Ctrl-C that was for us as well, or say nothing."""
+    monkeypatch.setattr(playwright_browser, "END_TIME", 0.2)
+    program = tmp_path / "node"
+    program.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(program))
+    browser = PlaywrightBrowser(headless=True)
+    browser.open_page(OpenPage("http://127.0.0.1:1/"))
+    event = answer(browser, "1", seconds=20.0 if comes_to is PageClosed else 0.3)
+    assert isinstance(event, comes_to), event
+    if isinstance(event, PageClosed):
+        assert (event.kind, event.detail) == ("failed", "Connection closed while reading from the driver")
+    ending = threading.Thread(target=browser.close, daemon=True)
+    ending.start()
+    ending.join(15.0)
+    assert not ending.is_alive(), "it waits for a driver that will not come"
+
+
 def name_of(pid: int) -> str:
     """What a process is called, or nothing once it has gone."""
     try:
