@@ -181,6 +181,19 @@ def test_a_program_that_is_no_browser(program: str, said: str) -> None:
 
 
 @needs_chromium
+def test_a_profile_that_is_in_use_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "browser"
+    said = "[1:1:1127/095341.1:ERROR:process_singleton_posix.cc(345)] Failed to create /p/SingletonLock: File exists"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2; exit 21\n", encoding="utf-8")
+    program.chmod(0o700)
+    with closing(PlaywrightBrowser(headless=True, executable=str(program))) as browser:
+        browser.open_page(OpenPage("http://127.0.0.1:1/"))
+        event = answer(browser, "1")
+    assert isinstance(event, PageClosed)
+    assert event.detail == "another browser has this profile: close that, or choose another with --profile DIR"
+
+
+@needs_chromium
 def test_a_browser_that_does_not_start_holds_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: Callable[[], set[tuple[int, str]]]
 ) -> None:

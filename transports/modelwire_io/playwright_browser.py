@@ -48,6 +48,9 @@ _ON_ITS_WAY = (
     "Frame was detached",
 )
 
+# Of a profile in which a browser runs already: Chromium's own words without a window, and with one.
+_IN_USE = re.compile(r"ProcessSingleton|SingletonLock|Opening in existing browser session")
+
 
 class How(NamedTuple):
     """How the browser is to be started."""
@@ -308,6 +311,8 @@ def as_proxy(url: str) -> ProxySettings:
 
 def _reason(message: str) -> str:
     """What Playwright says, in one line; of a browser that did not start, what that said itself."""
+    if _IN_USE.search(message):
+        return "another browser has this profile: close that, or choose another with --profile DIR"
     first, *log = message.splitlines() or [""]
     said = [line.partition("[err]")[2].strip() for line in log if "[err]" in line]
     # "[pid:thread:time:ERROR:file:line] what went wrong"
