@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -181,6 +183,19 @@ def test_a_program_that_is_no_browser(program: str, said: str) -> None:
 
 
 @needs_chromium
+def test_a_profile_that_is_in_use_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "browser"
+    said = "[1:1:1127/095341.1:ERROR:process_singleton_posix.cc(345)] Failed to create /p/SingletonLock: File exists"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2; exit 21\n", encoding="utf-8")
+    program.chmod(0o700)
+    with closing(PlaywrightBrowser(headless=True, executable=str(program))) as browser:
+        browser.open_page(OpenPage("http://127.0.0.1:1/"))
+        event = answer(browser, "1")
+    assert isinstance(event, PageClosed)
+    assert event.detail == "another browser has this profile: close that, or choose another with --profile DIR"
+
+
+@needs_chromium
 def test_a_browser_that_does_not_start_holds_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: Callable[[], set[tuple[int, str]]]
 ) -> None:
@@ -196,6 +211,47 @@ def test_a_browser_that_does_not_start_holds_nobody(
         begun = time.monotonic()
     assert time.monotonic() - begun < 15
     assert_gone(seen)
+
+
+# Somebody who looks at a page for a moment, and leaves.
+A_MOMENT = """
+import time
+from modelwire.commands import Evaluate, OpenPage
+from modelwire_io import playwright_browser
+playwright_browser.END_TIME = 0.2
+browser = playwright_browser.PlaywrightBrowser(headless=True)
+browser.open_page(OpenPage("http://127.0.0.1:1/"))
+event = browser.evaluate(Evaluate(7, "1", 0.0)).receive(time.time() + {seconds})
+browser.close()
+print(type(event).__name__, getattr(event, "detail", ""))
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("does", "seconds", "said"),
+    [
+        ("exit 1", 20.0, "PageClosed Connection closed while reading from the driver"),
+        ("cat >/dev/null; exit 1", 0.5, "Woken"),
+    ],
+)
+def test_a_driver_that_does_not_start_holds_nobody(tmp_path: Path, does: str, seconds: float, said: str) -> None:
+    """It may have got the Ctrl-C that was for us as well, or say nothing."""
+    program = tmp_path / "node"
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\n{does}\n", encoding="utf-8")
+    program.chmod(0o700)
+    ended = subprocess.run(
+        [sys.executable, "-c", A_MOMENT.format(seconds=seconds)],
+        env=os.environ
+        | {"PLAYWRIGHT_NODEJS_PATH": str(program), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=15.0,
+        check=True,
+    )
+    assert ended.stdout.strip() == said
+    driver = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    wait_until(lambda: not name_of(driver))
 
 
 def name_of(pid: int) -> str:

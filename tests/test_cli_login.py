@@ -44,6 +44,8 @@ def test_which_values_to_copy_is_said(inside: Inside, monkeypatch: pytest.Monkey
     assert result.notes == [
         f"Log in to Hailuo AI at {SITE} with your own browser. Then open its developer tools (F12), and",
         "let the Console show each of these: copy(EXPRESSION) there puts it into the clipboard.",
+        'From stdin, one a line, and all but the first may be empty: localStorage["_token"],'
+        ' localStorage["UNIQUE_USER_ID"], localStorage["USER_HARD_WARE_INFO"], navigator.userAgent',
         f"stored the login for Hailuo AI at {SITE}",
     ]
     told = {"token": "T-12345678", "uuid": "U-1", "device_id": "4711", "user_agent": "Mozilla/5.0 (X11)"}
@@ -232,8 +234,9 @@ def test_a_login_that_has_expired_says_what_to_type(inside: Inside, emulators: E
     inside.run("login", "hailuo", "--token-stdin", "--base-url", url, typed=b"T-expired-long-ago")
     result = inside.run("chat", "-m", "hailuo", "--base-url", url, "hi")
     assert result.code == 1
+    again = f"modelwire login hailuo --base-url {url}"
     assert result.notes == [
         f"Hailuo AI wants a login: {url}",
-        "modelwire: Hailuo AI no longer accepts the login: log in again with 'modelwire login hailuo'",
-        f"To log in: modelwire login hailuo --base-url {url}. To try it without: --emulate",
+        f"modelwire: Hailuo AI no longer accepts the login: log in again with '{again}'",
+        f"To log in: {again}. To try it without: --emulate",
     ]

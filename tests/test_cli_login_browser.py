@@ -137,9 +137,10 @@ def test_a_window_that_is_closed_ends_it(home: Home, emulators: EmulatorServer) 
         page.close()
         result = under_way.finish()
     assert result.code == 1
+    again = f"modelwire login hailuo --base-url {emulators.providers['hailuo']}"
     assert result.notes[-2:] == [
         "modelwire: the page was closed too early",
-        "To try again: modelwire login hailuo. Without a browser: modelwire login hailuo --manual",
+        f"To try again: {again}. Without a browser: {again} --manual",
     ]
     assert not home.data.exists()
 

@@ -48,6 +48,9 @@ _ON_ITS_WAY = (
     "Frame was detached",
 )
 
+# Of a profile in which a browser runs already: Chromium's own words without a window, and with one.
+_IN_USE = re.compile(r"ProcessSingleton|SingletonLock|Opening in existing browser session")
+
 
 class How(NamedTuple):
     """How the browser is to be started."""
@@ -173,7 +176,8 @@ class _Window:
                     await _go_to(_current(context) or await context.new_page(), url)
             except Error as error:
                 opening.failure = _reason(error.message)
-        opening.is_over.set()
+            finally:
+                opening.is_over.set()
 
     async def evaluate(self, command: Evaluate) -> Event:
         """What the script comes to."""
@@ -214,14 +218,10 @@ class _Window:
 
     async def _launch(self) -> BrowserContext | None:
         """Start the browser; None where `close` is tired of waiting. Nobody else leaves it in the middle."""
-        from playwright.async_api import async_playwright
-
-        # A browser that is just being started would leave its files behind, and a driver could not be ended.
+        # A browser that is just being started would leave its files behind.
         with anyio.CancelScope(shield=True) as self._launching:
             if self._playwright is None:
-                with anyio.CancelScope(shield=True):
-                    self._playwright = await async_playwright().start()
-            assert self._playwright is not None
+                self._playwright = await _start_driver()
             self._context = await self._playwright.chromium.launch_persistent_context(
                 self._how.profile or "",
                 executable_path=self._how.program,
@@ -235,6 +235,19 @@ class _Window:
                 timeout=START_TIME * 1000,
             )
         return self._context
+
+
+async def _start_driver() -> Playwright:
+    """Playwright, once its driver answers. One that is left in the middle ends when its stdin is closed, with us."""
+    from playwright.async_api import Error, async_playwright
+
+    try:
+        return await async_playwright().start()
+    except Error:
+        raise
+    except Exception as error:
+        # A driver that ends while it starts: Ctrl-C on a terminal is for the driver as well.
+        raise Error(str(error)) from error
 
 
 async def _go_to(page: Page, url: str) -> None:
@@ -298,6 +311,8 @@ def as_proxy(url: str) -> ProxySettings:
 
 def _reason(message: str) -> str:
     """What Playwright says, in one line; of a browser that did not start, what that said itself."""
+    if _IN_USE.search(message):
+        return "another browser has this profile: close that, or choose another with --profile DIR"
     first, *log = message.splitlines() or [""]
     said = [line.partition("[err]")[2].strip() for line in log if "[err]" in line]
     # "[pid:thread:time:ERROR:file:line] what went wrong"

@@ -25,7 +25,7 @@ from modelwire.provider import Provider
 from modelwire.providers.hailuo_login import LABEL as LABEL
 from modelwire.providers.hailuo_login import HailuoCredentials as HailuoCredentials
 from modelwire.providers.hailuo_login import HailuoEndpoints as HailuoEndpoints
-from modelwire.providers.hailuo_login import HailuoLogin
+from modelwire.providers.hailuo_login import HailuoLogin, login_command
 from modelwire.providers.hailuo_login import HailuoOptions as HailuoOptions
 from modelwire.sse import ServerSentEvent
 from modelwire.text import CumulativeText, EventSink
@@ -131,14 +131,17 @@ class HailuoChat(ChatFlow):
         if reply.status in REFUSED:
             self.emit_login_required()
             raise LoginRequiredError(
-                f"{LABEL} no longer accepts the login: log in again with 'modelwire login hailuo'", status=reply.status
+                f"{LABEL} no longer accepts the login: log in again with '{login_command(self.endpoints)}'",
+                status=reply.status,
             )
 
     def require_login(self) -> HailuoCredentials:
         """The credentials. Raises `LoginRequiredError` where there are none."""
         if self.credentials is None or not self.credentials.token:
             self.emit_login_required()
-            raise LoginRequiredError(f"{LABEL} answers only after a login: log in with 'modelwire login hailuo'")
+            raise LoginRequiredError(
+                f"{LABEL} answers only after a login: log in with '{login_command(self.endpoints)}'"
+            )
         return self.credentials
 
     def emit_login_required(self) -> None:

@@ -66,6 +66,12 @@ class HailuoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     login_path: str = "/"
 
 
+def login_command(endpoints: HailuoEndpoints) -> str:
+    """What to type to log in at this address."""
+    elsewhere = "" if endpoints.site == HailuoEndpoints().site else f" --base-url {endpoints.site}"
+    return f"modelwire login hailuo{elsewhere}"
+
+
 class HailuoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What may be set.
 
@@ -185,7 +191,7 @@ class HailuoLogin(LoginFlow):
         place = f" (the page that was open last is of {printable(self.elsewhere, 80)})" if self.elsewhere else ""
         return (
             f"nobody has logged in to {LABEL} within {seconds:g} seconds{place}: log in again with"
-            " 'modelwire login hailuo', and allow more time with --timeout"
+            f" '{login_command(self.endpoints)}', and allow more time with --timeout"
         )
 
     def is_of_site(self, url: str) -> bool:

@@ -52,7 +52,11 @@ def read_values(provider: Provider, url: str, places: Mapping[str, str]) -> dict
     """
     note(f"Log in to {provider.label} at {url} with your own browser. Then open its developer tools (F12), and")
     note("let the Console show each of these: copy(EXPRESSION) there puts it into the clipboard.")
-    lines = _ask_for_each(places) if sys.stdin.isatty() else _lines()
+    if sys.stdin.isatty():
+        lines = _ask_for_each(places)
+    else:
+        note(f"From stdin, one a line, and all but the first may be empty: {', '.join(places.values())}")
+        lines = _lines()
     found: dict[str, object] = {}
     for name, place in places.items():
         value = next(lines, "")

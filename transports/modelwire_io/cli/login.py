@@ -14,6 +14,7 @@ from modelwire_io.plugins import load_provider
 
 from .by_hand import as_credentials, ask_for_token, read_token, read_values, token_of
 from .debugging import debug_option
+from .reporting import login_command
 from .terminal import note
 
 # What only a browser is told.
@@ -71,7 +72,7 @@ def command(
             client.log_in(found.name, read_values(found, client.login_url(found.name), found.login.by_hand))
         else:
             window = PlaywrightBrowser(executable=browser, profile=profile, headless=headless, proxy=proxy)
-            _log_in(client, found, window, is_shown=not headless)
+            _log_in(client, found, window, login_command(found, origin), is_shown=not headless)
     note(f"stored the {what} for {found.label} at {origin}")
 
 
@@ -89,8 +90,8 @@ def _read(file: str) -> bytes:
         raise InvalidInput(f"cannot read {file}: {error.strerror}") from None
 
 
-def _log_in(client: Client, provider: Provider, window: PlaywrightBrowser, *, is_shown: bool) -> None:
-    """Open a browser, and say what to do in it."""
+def _log_in(client: Client, provider: Provider, window: PlaywrightBrowser, again: str, *, is_shown: bool) -> None:
+    """Open a browser, and say what to do in it; `again` is what to type where nothing comes of it."""
     if window.warning is not None:
         note(f"modelwire: {window.warning}")
 
@@ -103,6 +104,5 @@ def _log_in(client: Client, provider: Provider, window: PlaywrightBrowser, *, is
     try:
         client.log_in_with_browser(provider.name, browser=window, show=show)
     except FlowFailed as error:
-        again = f"modelwire login {provider.name}"
         error.add_note(f"To try again: {again}. Without a browser: {again} --manual")
         raise

@@ -52,12 +52,17 @@ def reported_end(as_json: bool, provider: Provider, origin: str) -> Iterator[Non
         write_end(None)
 
 
+def login_command(provider: Provider, origin: str) -> str:
+    """What to type to log in at this address."""
+    elsewhere = "" if origin == provider.website else f" --base-url {origin}"
+    return f"modelwire login {provider.name}{elsewhere}"
+
+
 def _advice(error: FlowFailed, provider: Provider, origin: str) -> str | None:
     """What could be done about a failure, where that is known."""
     if isinstance(error, LoginRequiredError) and (provider.login or provider.login_field):
-        elsewhere = "" if origin == provider.website else f" --base-url {origin}"
         what = "log in" if provider.login else f"store the {provider.login_field.replace('_', ' ')}"
-        return f"To {what}: modelwire login {provider.name}{elsewhere}. To try it without: --emulate"
+        return f"To {what}: {login_command(provider, origin)}. To try it without: --emulate"
     if origin != provider.website:
         is_silent = isinstance(error, ConnectError)
         return f"Nothing listens at {origin}? To try it without: --emulate" if is_silent else None
