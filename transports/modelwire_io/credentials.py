@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import filelock
 import msgspec
 import platformdirs
 
@@ -205,14 +204,18 @@ class _FileLock:
     def __init__(self, path: Path, guarded: Path) -> None:
         self._guarded = guarded
         self._directory = path.parent
+        # It takes long to import: only now is it needed.
+        from filelock import FileLock, Timeout
+
+        self._timeout = Timeout
         # Not of one thread: an async caller may save in another than it waits in.
-        self._lock = filelock.FileLock(path, mode=0o600, thread_local=False, poll_interval=_POLL)
+        self._lock = FileLock(path, mode=0o600, thread_local=False, poll_interval=_POLL)
 
     def acquire(self, timeout: float) -> bool:
         make_private_directory(self._directory)
         try:
             self._lock.acquire(timeout=timeout)
-        except filelock.Timeout:
+        except self._timeout:
             return False
         except OSError as error:
             raise PrivateFileError(f"cannot lock {self._guarded}: {error.strerror or error}") from None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from modelwire.errors import InvalidInput
 
 from .drive import AsyncTransport, Transport
-from .httpx_pools import Library
+
+if TYPE_CHECKING:
+    # No transport is imported before it is wanted.
+    from .httpx_pools import Library
 
 # In the order in which they are preferred; h11 alone comes after them.
 _LIBRARIES: tuple[Library, ...] = ("httpx", "httpx2")

@@ -6,7 +6,6 @@ other or in threads side by side, keeps connections for each.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -73,7 +72,8 @@ class PerLoop(Generic[ResourceT]):
 
 
 def _is_closed(loop: object) -> bool:
-    return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
 
 
 class Home:
@@ -94,10 +94,13 @@ class Home:
 
 def current_loop() -> object:
     """What stands for the running event loop, of asyncio or of trio; None where none runs."""
+    # No loop of theirs runs where they are not imported, and importing them takes long.
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     try:
-        return asyncio.get_running_loop()
+        if asyncio is not None:
+            return asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
+        pass
     try:
         return None if trio is None else trio.lowlevel.current_trio_token()
     except RuntimeError:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from modelwire.catalog import PROVIDERS, find_provider
 from modelwire.errors import InvalidInput
 from modelwire.provider import Provider, find_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "modelwire.providers"
 # A name is also part of a file's name, of an environment variable's, and of PROVIDER/MODEL.
@@ -18,7 +22,7 @@ def plugin_names() -> list[str]:
     """The names under which installed packages offer providers; nothing is imported. The catalog's own come first:
     a package cannot take the place of one of them.
     """
-    names = {entry.name for entry in entry_points(group=GROUP) if _NAME.fullmatch(entry.name)}
+    names = {entry.name for entry in _entry_points() if _NAME.fullmatch(entry.name)}
     return sorted(name for name in names if name.casefold() not in PROVIDERS)
 
 
@@ -35,7 +39,7 @@ def load_provider(name: str) -> Provider:
 
 
 def _load(name: str) -> Provider:
-    (entry, *_) = entry_points(group=GROUP, name=name)
+    entry = next(entry for entry in _entry_points() if entry.name == name)
     try:
         provider = entry.load()
     except Exception as error:
@@ -46,3 +50,10 @@ def _load(name: str) -> Provider:
         # Its name is what credentials are kept under.
         raise InvalidInput(f"the provider {name!r} ({entry.value}) calls itself {provider.name!r}")
     return provider
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    # It takes as long to import as all the providers of the catalog, and most of the time it is not needed.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
