@@ -72,8 +72,9 @@ class PerLoop(Generic[ResourceT]):
 
 
 def _is_closed(loop: object) -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
+    # What stands for one of trio's cannot tell.
+    is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
+    return is_closed is not None and is_closed()
 
 
 class Home:
