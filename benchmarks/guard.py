@@ -72,8 +72,8 @@ def in_memory() -> list[Check]:
         Check("decoder at an event a chunk, bytes.split", lambda: decode(len(EVENT)), lambda: split(len(EVENT)), 4.5),
         Check("decoder and typed JSON at 64 KiB, json.loads", lambda: typed(64 * KIB), loads, 0.6),
         Check("decoder and typed JSON at an event a chunk, json.loads", lambda: typed(len(EVENT)), loads, 0.9),
-        Check("an event of 4 MiB, one of 64 KiB, 1 KiB a chunk", lambda: grown(4 * KIB), lambda: grown(64), 2.5),
-        Check("handle(), decoder and typed JSON", lambda: with_flow(pieces), lambda: alone(pieces), 2.2),
+        Check("an event of 4 MiB, one of 64 KiB, 1 KiB a chunk", lambda: grown(4 * KIB), lambda: grown(64), 5.0),
+        Check("handle(), decoder and typed JSON", lambda: with_flow(pieces), lambda: alone(pieces), 3.0),
         Check("snapshot and restore, json.dumps and loads of it", snapshots, plain_json, 6.0),
         Check(
             "import modelwire_io and Client, import asyncio and ssl",

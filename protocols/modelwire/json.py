@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @functools.cache
-def _decoder(shape: object) -> msgspec.json.Decoder[Any]:
+def decoder_of(shape: object) -> msgspec.json.Decoder[Any]:
     """The decoder of one wire shape, made once."""
     return msgspec.json.Decoder(shape)
 
@@ -29,7 +29,7 @@ def decode(data: bytes | str, shape: type[T]) -> T:
     Raises `RemoteProtocolError`, with the path of the field that is wrong and without any of the data.
     """
     try:
-        value: T = _decoder(shape).decode(data)  # type: ignore[arg-type]
+        value: T = decoder_of(shape).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
         raise RemoteProtocolError(f"the JSON has another shape than expected: {_without_data(str(error))}") from None
     except (msgspec.DecodeError, UnicodeError):
