@@ -25,7 +25,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .errors import InvalidInput, LimitExceeded, RemoteProtocolError
+from .errors import InvalidInput, LimitExceeded
 from .json import decode, decoder_of
 from .limits import DEFAULT_LIMITS
 
