@@ -24,7 +24,7 @@ from modelwire.testing.comparison import check_replay
 from modelwire.testing.hostile import BODIES, VALUES, Valued, places_of
 from modelwire.testing.kit import for_all
 from modelwire.testing.login_stage import LoginStage, Page
-from modelwire.testing.moves import EVENTS
+from modelwire.testing.moves import EVENTS, make, some
 from modelwire.testing.secrecy import SECRET_NAMES, most_of, recording_of, secrets_of_value, shown_by, spellings
 
 Move = Callable[[LoginStage], object]
@@ -83,7 +83,7 @@ class LoginKit:
     def test_contract(self) -> None:
         """Whatever happens, in whatever order: one wait a batch and that the last, nothing after the end."""
 
-        @for_all(begun=_BEGUN, moves=_some(WILD))
+        @for_all(begun=_BEGUN, moves=some(WILD))
         def check(begun: int, moves: list[Move]) -> None:
             make([*[move("go_on")] * begun, *moves, move("cancel")], self.stage())
 
@@ -97,7 +97,7 @@ class LoginKit:
     def test_determinism(self) -> None:
         """A login can be played again."""
 
-        @for_all(begun=_BEGUN, moves=_some(WILD))
+        @for_all(begun=_BEGUN, moves=some(WILD))
         def check(begun: int, moves: list[Move]) -> None:
             for session in make([*[move("go_on")] * begun, *moves], self.stage()).sessions:
                 check_replay(session)
@@ -108,7 +108,7 @@ class LoginKit:
         """Cut anywhere, it comes to the same credentials."""
         expected = make([move("finish")], self.stage()).credentials
 
-        @for_all(moves=_some(CRASHING))
+        @for_all(moves=some(CRASHING))
         def check(moves: list[Move]) -> None:
             stage = make([*moves, move("finish")], self.stage())
             assert stage.credentials == expected, "other credentials came of it"
@@ -145,7 +145,7 @@ class LoginKit:
         secrets = self._secrets()
         assert secrets, "the pages hold no secret by these names"
 
-        @for_all(moves=_some([*CRASHING, move("cancel"), move("close_quoting")]))
+        @for_all(moves=some([*CRASHING, move("cancel"), move("close_quoting")]))
         def check(moves: list[Move]) -> None:
             stage = make([*moves, move("finish")], self.stage())
             for session in stage.sessions:
@@ -162,14 +162,3 @@ class LoginKit:
     def _secrets(self) -> set[str]:
         stage = make([move("finish")], self.stage())
         return set(secrets_of_value(cast("Any", stage.credentials), self.secret_names))
-
-
-def _some(moves: Sequence[Move]) -> st.SearchStrategy[list[Move]]:
-    return st.lists(st.sampled_from(moves), max_size=30)
-
-
-def make(moves: Sequence[Move], stage: LoginStage) -> LoginStage:
-    """Make these moves, one after the other."""
-    for one in moves:
-        one(stage)
-    return stage

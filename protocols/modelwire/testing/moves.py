@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import methodcaller as move
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from modelwire.testing.hostile import BODIES, HEADERS
 from modelwire.testing.stage import Stage
 from modelwire.testing.wire import Answer
 
+T = TypeVar("T")
 Move = Callable[[Stage], object]
 
 # What a flow must bear without any harm.
@@ -78,13 +80,13 @@ ANY_TIME: list[Sequence[Move]] = [
 INSTEAD: list[Sequence[Move]] = [[one] for one in ANSWERS]
 
 
-def some(moves: Sequence[Move]) -> st.SearchStrategy[list[Move]]:
+def some(moves: Sequence[T]) -> st.SearchStrategy[list[T]]:
     """Any of them, in any order."""
     return st.lists(st.sampled_from(moves), max_size=30)
 
 
-def make(moves: Iterable[Move], stage: Stage) -> Stage:
-    """Make these moves, one after the other."""
+def make(moves: Iterable[Callable[[T], object]], stage: T) -> T:
+    """Make these moves on a stage, one after the other."""
     for one in moves:
         one(stage)
     return stage
