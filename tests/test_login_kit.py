@@ -115,6 +115,19 @@ def test_a_login_without_a_fault_passes(name: str) -> None:
     getattr(kit_for(SimpleLogin), name)()
 
 
+def test_a_browser_that_is_opened_anew_quotes_nothing_of_the_last_one() -> None:
+    stage = kit_for(SimpleLogin).stage([Page('{"token": null, "x": "said"}')])
+    for move in (stage.go_on, stage.go_on, stage.crash, stage.go_on, stage.close_quoting):
+        move()
+    assert stage.session.failure is not None
+    assert "said" not in stage.session.failure.message
+    again = kit_for(SimpleLogin).stage([Page('{"token": null, "x": "said"}')])
+    for move in (again.go_on, again.go_on, again.oversleep, again.close_quoting):
+        move()
+    assert again.session.failure is not None
+    assert "said" in again.session.failure.message
+
+
 @pytest.mark.parametrize(
     ("flow", "name", "said"),
     [

@@ -57,6 +57,7 @@ class LoginStage:
         last_request = self.sessions[-1].last_request if self.sessions else 0
         self.session = Session(make_flow, self.now, last_request)
         self.sessions.append(self.session)
+        self._last = Page("nothing")  # that this flow has seen; another one's browser is gone
 
     def go_on(self) -> None:
         """The next thing, as it should happen: the start, a waking, the page that comes next."""
@@ -80,6 +81,7 @@ class LoginStage:
     def show(self, page: Page) -> None:
         """The script under way comes to what is on this page."""
         if self.session.open_script is not None:
+            self._last = page
             self.deliver(PageEvaluated(self.session.open_script, page.value, page.cookies))
 
     def close(self, kind: PageEndKind, detail: str) -> None:
@@ -89,8 +91,7 @@ class LoginStage:
 
     def close_quoting(self) -> None:
         """The browser breaks, and quotes the page that it showed last."""
-        shown = self.pages[min(self._shown, len(self.pages)) - 1] if self._shown else Page("nothing")
-        self.close("failed", " ".join([shown.value, *(cookie.value for cookie in shown.cookies)]))
+        self.close("failed", " ".join([self._last.value, *(cookie.value for cookie in self._last.cookies)]))
 
     def raw(self, event: Event) -> None:
         """Any event at all. The id of its request is counted from that of the last."""
