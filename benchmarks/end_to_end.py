@@ -17,6 +17,7 @@ from stream_clients import (
     CONCURRENT,
     FLOOR,
     H11,
+    H11_ADELIVER,
     H11_ASYNCIO,
     H11_TRIO,
     KINDS,
@@ -89,7 +90,7 @@ def kib(memory: dict[str, float], name: str) -> str | float:
 def goals(measured: Measured, memory: dict[str, float]) -> list[Goal]:
     """What is to be reached."""
     one, many, most = (measured[streams] for streams in SHAPES)
-    drivers = (H11_ASYNCIO, H11_TRIO)
+    drivers = (H11_ASYNCIO, H11_ADELIVER, H11_TRIO)
     return [
         *(
             Goal(f"1 stream: {name}, over own chunk reader", one[name].over(one[FLOOR]), 1.5)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from plot import bars
 from report import Goal, goals_table, options, publish, table
 from rounds import interleave
-from stream_clients import DECODING, H11, H11_ASYNCIO, H11_TRIO, LITELLM, RAW, Clients, stream_clients
+from stream_clients import DECODING, H11, H11_ADELIVER, H11_ASYNCIO, H11_TRIO, LITELLM, RAW, Clients, stream_clients
 
 # Answers of one round; of litellm a fifth.
 ANSWERS = 25
@@ -32,7 +32,7 @@ def main() -> None:
     rows = [[name, costs.median, costs.median - raw.median] for name, costs in measured.items()]
     goals = [
         Goal(f"{name}: added over a raw socket", measured[name].median - raw.median, 100, "us")
-        for name in (H11, H11_ASYNCIO, H11_TRIO)
+        for name in (H11, H11_ASYNCIO, H11_ADELIVER, H11_TRIO)
     ]
     parts = [
         table(["us from the server's first byte", "median", "added over a raw socket"], rows),

@@ -15,7 +15,7 @@ from report import Goal, Options, goals_table, options, publish, table
 from rounds import Costs, interleave
 from stream_clients import (
     CONCURRENT,
-    H11_ASYNCIO,
+    H11_ADELIVER,
     H11_TRIO,
     HTTPX_SSE,
     KINDS,
@@ -84,10 +84,10 @@ def goals(measured: Measured, note: str) -> list[Goal]:
     """What is to be reached."""
     reach = []
     for streams, found in measured.items():
-        for name, limit in ((H11_ASYNCIO, 2.2), (H11_TRIO, 5)):
+        for name, limit in ((H11_ADELIVER, 2.2), (H11_TRIO, 5)):
             reach.append(Goal(f"{streams:,} streams{note}: {name}, over raw", found[name].over(found[RAW]), limit))
     most = measured[max(SHAPES)]
-    for name in (H11_ASYNCIO, H11_TRIO):
+    for name in (H11_ADELIVER, H11_TRIO):
         for peer, limit in ((OPENAI, 10), (HTTPX_SSE, 40)):
             what = f"1,000 streams{note}: {peer} over {name}"
             reach.append(Goal(what, most[peer].over(most[name]), limit, is_least=True))

@@ -25,6 +25,8 @@ class Kind(NamedTuple):
 
 RAW, FLOOR, PROTOCOL = "raw sockets", "own chunk reader", "own chunk reader, asyncio"
 H11, H11_ASYNCIO, H11_TRIO = "modelwire, h11", "modelwire, h11, asyncio", "modelwire, h11, trio"
+# On asyncio as well, but called back from the event loop's own callbacks.
+H11_ADELIVER = "modelwire, h11, adeliver"
 HTTPX, HTTPX_ASYNCIO = "modelwire, httpx", "modelwire, httpx, asyncio"
 AIOHTTP, HTTPX_SSE = "aiohttp + json", "httpx + httpx-sse + json"
 OPENAI, ANTHROPIC, LITELLM, G4F = "openai", "anthropic", "litellm", "g4f's provider"
@@ -35,6 +37,7 @@ KINDS = {
     PROTOCOL: Kind("own_protocol"),
     H11: Kind("modelwire_streams:h11", is_concurrent=False),
     H11_ASYNCIO: Kind("modelwire_streams:h11 asyncio"),
+    H11_ADELIVER: Kind("modelwire_streams:h11 adeliver"),
     H11_TRIO: Kind("modelwire_streams:h11 trio"),
     HTTPX: Kind("modelwire_streams:httpx", is_concurrent=False),
     HTTPX_ASYNCIO: Kind("modelwire_streams:httpx asyncio"),

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.cookies import Cookie
+from modelwire.download import ImageDownload
 from modelwire.errors import (
     Failure,
     InDoubt,
@@ -1262,6 +1263,24 @@ def test_a_snapshot_of_another_flow_is_refused() -> None:
 def test_a_snapshot_of_another_version_is_refused() -> None:
     with pytest.raises(SnapshotError, match="version 2, and this Paying reads version 1"):
         Paying.restore(json.dumps(GOOD | {"version": 2}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"version": 1', f'"version": {"9" * 4000}'), ('"start"', '"' + "x" * 4000 + '"')]
+)
+def test_a_refusal_of_a_snapshot_is_short(old: str, new: str) -> None:
+    whole = json.dumps(GOOD)
+    assert old in whole
+    with pytest.raises(SnapshotError) as info:
+        Paying.restore(whole.replace(old, new))
+    assert len(str(info.value)) < 400
+
+
+def test_a_refusal_of_the_fields_of_a_snapshot_is_short() -> None:
+    given = json.dumps(json.loads(ImageDownload(url="https://a.example/", provider_url="https://a.example").snapshot()))
+    with pytest.raises(SnapshotError) as info:
+        ImageDownload.restore(given.replace("https://a.example/", "x" * 4000))
+    assert len(str(info.value)) < 400
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pkgutil import resolve_name
 
 import trio
 
-from modelwire.outputs import TextDelta
-from modelwire_io.drive import AsyncTransport, Transport, adrive, drive
+from modelwire.outputs import Output, TextDelta
+from modelwire_io.drive import AsyncTransport, Transport, adeliver, adrive, drive
 
 from .openai_flow import OpenAiChat
 from .running import Run, Take, blocking, on_asyncio
@@ -33,6 +33,20 @@ def drive_on_asyncio(make_transport: Callable[[], AsyncTransport]) -> Run:
 
     async def stream(url: str, model: str, take: Take) -> None:
         await _read(transport, url, model, take)
+
+    return on_asyncio(stream)
+
+
+def deliver_on_asyncio(make_transport: Callable[[], AsyncTransport]) -> Run:
+    """The same, called back with each output."""
+    transport = make_transport()
+
+    async def stream(url: str, model: str, take: Take) -> None:
+        def show(output: Output) -> None:
+            if isinstance(output, TextDelta):
+                take(output.text)
+
+        await adeliver(OpenAiChat(url=url, model=model), transport, show)
 
     return on_asyncio(stream)
 
@@ -71,11 +85,11 @@ ASYNC = {
     "httpx": "httpx_transport:AsyncHttpxTransport",
     "aiohttp": "aiohttp_transport:AsyncAiohttpTransport",
 }
-DRIVERS = {"asyncio": drive_on_asyncio, "trio": drive_on_trio}
+DRIVERS = {"asyncio": drive_on_asyncio, "adeliver": deliver_on_asyncio, "trio": drive_on_trio}
 
 
 def run_over(variant: str) -> Run:
-    """The client over a transport in a style: `h11` (blocking), `httpx2 asyncio`, `h11 trio`."""
+    """The client over a transport in a style: `h11` (blocking), `httpx2 asyncio`, `h11 adeliver`, `h11 trio`."""
     name, _, style = variant.partition(" ")
     classes = ASYNC if style else BLOCKING
     found = resolve_name(f"modelwire_io.{classes['httpx' if name == 'httpx2' else name]}")

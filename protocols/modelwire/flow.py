@@ -112,7 +112,8 @@ class Flow(Engine):
             init = {entry.name: getattr(state, entry.name) for entry in kept_fields(cls) if entry.init}
             flow = cls(credentials=credentials, limits=limits, **init)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ModelwireError) as error:
-            raise SnapshotError(f"the fields of this snapshot do not fit {cls.__name__}: {error}") from None
+            what = printable(str(error), 300)
+            raise SnapshotError(f"the fields of this snapshot do not fit {cls.__name__}: {what}") from None
         for entry in kept_fields(cls):
             if not entry.init:
                 setattr(flow, entry.name, getattr(state, entry.name))

@@ -20,7 +20,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     flow: str
-    version: int
+    version: Annotated[int, Meta(ge=0, le=2**31)]
     phase: str | None
     fields: msgspec.Raw
     request_id: Annotated[int, Meta(ge=0, le=2**53)]
