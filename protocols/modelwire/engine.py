@@ -305,7 +305,9 @@ class Engine:
 
     def _extend(self) -> None:
         """The clock of the content starts anew: at the sending, and at each piece."""
-        self._deadline = min(self._now + self.limits.idle, self._end_of_time)
+        # Once for each piece of content: `min` takes as long as all the rest of this.
+        deadline = self._now + self.limits.idle
+        self._deadline = deadline if deadline < self._end_of_time else self._end_of_time
 
     def _wake(self) -> None:
         """The time of a wait came, or an early `Woken`, which gets the same wait again."""
