@@ -159,7 +159,7 @@ def test_what_came_before_the_extra_bytes_is_given() -> None:
     [
         ("gzip", b"plain text, not compressed"),
         ("gzip", zlib.compress(TEXT)),
-        ("gzip", gzip.compress(TEXT)[:-8] + b"\0" * 8),
+        ("gzip", gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8),
         ("deflate", b"\x78\x9c" + b"\xff" * 10),
         ("deflate", zlib.compress(TEXT)[:-4] + b"\0" * 4),
         ("deflate", b"plain text, not compressed"),

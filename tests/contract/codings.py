@@ -29,8 +29,8 @@ class Codings(Contract):
     @pytest.mark.parametrize(
         ("coding", "body"),
         [
-            ("gzip", gzip.compress(b"text" * 50_000)),
-            ("X-GZIP", gzip.compress(b"text" * 50_000)),
+            ("gzip", gzip.compress(b"text" * 50_000, mtime=0)),
+            ("X-GZIP", gzip.compress(b"text" * 50_000, mtime=0)),
             ("deflate", zlib.compress(b"text" * 50_000)),
             ("deflate", zlib.compress(b"text" * 50_000)[2:-4]),
             ("identity", b"text" * 50_000),
