@@ -87,6 +87,11 @@ class Shy(SimpleLogin):
         return None
 
 
+class Wordy(SimpleLogin):
+    def keep(self, token: str) -> JsonObject:
+        return {**super().keep(token), "cpu_core_num": "many"}
+
+
 class Restless(SimpleLogin):
     """Looks again at once."""
 
@@ -139,6 +144,7 @@ def test_a_browser_that_is_opened_anew_quotes_nothing_of_the_last_one() -> None:
         (Talkative, "test_secrets", "can be seen"),
         (Undecided, "test_nobody_is_waited_for_for_ever", "though nobody has logged in"),
         (Restless, "test_nobody_is_waited_for_for_ever", "does not end"),
+        (Wordy, "test_a_person_logs_in", "cpu_core_num"),
         (Shy, "test_a_person_logs_in", "somebody has logged in"),
     ],
 )

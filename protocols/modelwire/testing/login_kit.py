@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from operator import methodcaller as move
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from hypothesis import strategies as st
 
 from modelwire.events import Event, PageClosed, PageEvaluated
+from modelwire.json import as_struct
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
 from modelwire.provider import Provider
@@ -74,11 +75,11 @@ class LoginKit:
 
     def test_a_person_logs_in(self) -> None:
         """Without a fault it ends with credentials that the provider takes."""
-        stage = self.stage()
-        stage.finish()
+        stage = self._finished()
         assert stage.session.failure is None, f"it came to {stage.session.failure}"
         assert stage.credentials is not None, "it ended without credentials"
-        assert self.provider.credentials is not None
+        assert self.provider.credentials is not None, "the provider has no credentials"
+        as_struct(stage.credentials, self.provider.credentials, "credentials")
 
     def test_contract(self) -> None:
         """Whatever happens, in whatever order: one wait a batch and that the last, nothing after the end."""
@@ -106,7 +107,7 @@ class LoginKit:
 
     def test_resume(self) -> None:
         """Cut anywhere, it comes to the same credentials."""
-        expected = make([move("finish")], self.stage()).credentials
+        expected = self._finished().credentials
 
         @for_all(moves=some(CRASHING))
         def check(moves: list[Move]) -> None:
@@ -117,7 +118,7 @@ class LoginKit:
 
     def test_nobody_is_waited_for_for_ever(self) -> None:
         """Nobody logs in: it ends in its time, and says so."""
-        stage = make([move("finish")], self.stage(self.pages[:1]))
+        stage = self._finished(self.pages[:1])
         failure = stage.session.failure
         assert failure is not None, "a login, though nobody has logged in"
         assert failure.kind == "timeout", f"it came to {failure}"
@@ -157,8 +158,12 @@ class LoginKit:
         check()
 
     def _events(self) -> int:
-        return len(make([move("finish")], self.stage()).session.steps)
+        return len(self._finished().session.steps)
 
     def _secrets(self) -> set[str]:
-        stage = make([move("finish")], self.stage())
-        return set(secrets_of_value(cast("Any", stage.credentials), self.secret_names))
+        return set(secrets_of_value(self._finished().credentials, self.secret_names))
+
+    def _finished(self, pages: Sequence[Page] | None = None) -> LoginStage:
+        stage = self.stage(pages)
+        stage.finish()
+        return stage
