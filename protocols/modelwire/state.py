@@ -11,14 +11,15 @@ import msgspec
 from .errors import InvalidInput
 
 
-def kept_fields(flow: Any) -> list[Field[Any]]:
-    """The fields of a flow, or of a class of flows, that a snapshot keeps."""
-    return [entry for entry in fields(flow) if entry.metadata.get("kept", True)]
+@cache
+def kept_fields(flow: type[Any]) -> tuple[Field[Any], ...]:
+    """The fields of a class of flows that a snapshot keeps."""
+    return tuple(entry for entry in fields(flow) if entry.metadata.get("kept", True))
 
 
 def encode_fields(flow: Any) -> bytes:
     """The kept fields of a flow as a JSON object."""
-    return msgspec.json.encode({entry.name: getattr(flow, entry.name) for entry in kept_fields(flow)})
+    return msgspec.json.encode({entry.name: getattr(flow, entry.name) for entry in kept_fields(type(flow))})
 
 
 def decode_fields(flow: Any, data: bytes) -> msgspec.Struct:

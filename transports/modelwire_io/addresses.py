@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -18,6 +19,8 @@ def is_public(text: str) -> bool:
     return address is not None and all(map(_is_global, _inside(address)))
 
 
+# Asked for every request; few hosts are, and each of them often.
+@lru_cache(maxsize=128)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     name = host.rstrip(".").lower()

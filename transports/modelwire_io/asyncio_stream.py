@@ -3,6 +3,9 @@
 anyio's stream pauses and resumes the reading around each `receive`, which costs two system calls, and a deadline by
 cancellation costs a timer a read. Here the transport reads all the time, within bounds; there is one timer, which is
 moved only when it fires; and what came can go to a function from the event loop's own callback, with no task woken.
+
+It reads into a buffer of ours: left to itself, asyncio makes 256 KiB of memory for each read and gives it back, which
+may cost more than the reading.
 """
 
 from __future__ import annotations
@@ -10,13 +13,12 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import threading
 import time
 from typing import cast
 
-import anyio
-
 from .dialing import is_readable
-from .punctual_streams import ALL, WRITE_SIZE, Take
+from .punctual_streams import ALL, READ_SIZE, WRITE_SIZE, Take
 
 # Bytes that may wait for a slow reader before the reading stops.
 MOST_UNREAD = 256 * 1024
@@ -25,7 +27,17 @@ MOST_UNREAD = 256 * 1024
 _HANDSHAKE_TIMEOUT = 86_400.0
 
 
-class AsyncioStream(asyncio.Protocol):
+class _Buffer(threading.local):
+    """Where the reads of one thread's event loop go; each is copied out before the next begins."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+_buffer = _Buffer()
+
+
+class AsyncioStream(asyncio.BufferedProtocol):
     """A stream over one of asyncio's transports. Made in the event loop that it belongs to."""
 
     def __init__(self) -> None:
@@ -33,7 +45,6 @@ class AsyncioStream(asyncio.Protocol):
         self.silence = math.inf
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._closed: asyncio.Future[None] = self._loop.create_future()
         # What came, and what is to become of it.
         self._received: list[bytes] = []
         self._unread = 0  # bytes
@@ -107,9 +118,9 @@ class AsyncioStream(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Close it at once."""
+        # asyncio closes the socket in the loop's next round, whether anybody waits for that or not.
         self._transport.abort()
-        with anyio.CancelScope(shield=True):
-            await asyncio.shield(self._closed)
+        self._end(None)
 
     def has_unread(self) -> bool:
         """Whether something came, or the end, that nobody has read."""
@@ -122,8 +133,13 @@ class AsyncioStream(asyncio.Protocol):
         # uvloop's are not of asyncio's class.
         self._adopt(cast("asyncio.Transport", transport))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        return _buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Something came."""
+        data = _buffer.view[:nbytes].tobytes()
         if self._take is not None:
             self._heard = time.monotonic()
             self._pour(data)
@@ -143,10 +159,6 @@ class AsyncioStream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by whomever."""
         self._end(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self._closed.done():
-            self._closed.set_result(None)
 
     def pause_writing(self) -> None:
         """What was written cannot be sent yet."""
@@ -190,6 +202,8 @@ class AsyncioStream(asyncio.Protocol):
             return
         self._is_over = True
         self._error = error
+        if self._timer is not None:
+            self._timer.cancel()
         if self._take is not None and error is None:
             self._pour(b"")
         self._wake(error if self._take is not None else None)

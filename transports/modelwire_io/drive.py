@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, cast
 
 from modelwire.commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
 from modelwire.errors import LocalProtocolError
@@ -90,7 +90,6 @@ class AsyncExchange(Protocol):
 TakeEvent = Callable[[Event], float | None]
 
 
-@runtime_checkable
 class PouringExchange(AsyncExchange, Protocol):
     """One that can also hand events over from the event loop's own callbacks."""
 
@@ -315,8 +314,8 @@ async def adeliver(
             if exchange is None:
                 await transport.sleep(flow.deadline)
                 take(Woken())
-            elif isinstance(exchange, PouringExchange):
-                await exchange.pour(take, flow.deadline)
+            elif hasattr(exchange, "pour"):
+                await cast("PouringExchange", exchange).pour(take, flow.deadline)
             else:
                 take(await exchange.receive(flow.deadline))
     finally:

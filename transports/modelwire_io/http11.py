@@ -56,7 +56,7 @@ class Http11Connection:
         self._body_is_whole = False
         self._coding: str | None = None
         self._inflater: Inflater | None = None
-        self._pieces: Iterator[bytes] = iter(())
+        self._pieces: Iterator[bytes] | None = None  # of what is inflated
         self.is_over = True
         """Whether no response is awaited."""
 
@@ -73,7 +73,7 @@ class Http11Connection:
         self._request_id = request_id
         self.is_over = self._has_head = self._body_is_whole = False
         self._head_size = 0
-        self._chunks = self._inflater = None
+        self._chunks = self._inflater = self._pieces = None
         encoded = [(name.encode("ascii"), value.strip(" \t").encode("latin-1")) for name, value in headers]
         try:
             outgoing = self._h11.send(h11.Request(method=method, target=target, headers=encoded)) or b""
@@ -112,21 +112,20 @@ class Http11Connection:
 
     def _next(self) -> Event | None:
         while True:
-            piece = next(self._pieces, None)
-            if piece is not None:
-                return BodyReceived(self._request_id, piece)
+            if self._pieces is not None:
+                piece = next(self._pieces, None)
+                if piece is not None:
+                    return BodyReceived(self._request_id, piece)
+                self._pieces = None
             if self._body_is_whole:
                 return self._finish()
             if self._failure is not None:
                 raise self._failure
             if not self._unread and not self._at_eof:
                 return None
-            if self._has_head:
-                self._read_body()
-            else:
-                event = self._read_head()
-                if event is not None:
-                    return event
+            event = self._read_body() if self._has_head else self._read_head()
+            if event is not None:
+                return event
 
     def _read_head(self) -> Event | None:
         """Give h11 a head when it is whole: h11 must not see the bytes of the body."""
@@ -172,21 +171,29 @@ class Http11Connection:
             self._chunks = ChunkedReader()
         return ResponseStarted(self._request_id, response.status_code, headers)
 
-    def _read_body(self) -> None:
-        """Turn what was read into pieces of the body."""
+    def _read_body(self) -> BodyReceived | None:
+        """Turn what was read into a piece of the body, or into many that are to be inflated."""
         data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
         self._unread.clear()
-        if self._chunks is None:
-            self._pieces = self._inflate(self._read_by_h11(data))
-            return
+        body = self._read_by_h11(data) if self._chunks is None else self._read_chunks(self._chunks, data)
+        if not body:
+            return None
+        if self._coding is None:
+            return BodyReceived(self._request_id, body)
+        if self._inflater is None:
+            self._inflater = Inflater(self._coding)
+        self._pieces = self._inflater.feed(body)
+        return None
+
+    def _read_chunks(self, chunks: ChunkedReader, data: bytes) -> bytes:
         if self._at_eof and not data:
             raise TruncatedError("the server closed the connection in the middle of the body")
-        body, rest = self._chunks.feed(data)
-        self._failure = self._chunks.failure
+        body, rest = chunks.feed(data)
+        self._failure = chunks.failure
         if rest is not None:
             self._chunks = None
             self._unread.append(rest)
-        self._pieces = self._inflate(body)
+        return body
 
     def _read_by_h11(self, data: bytes) -> bytes:
         if data:
@@ -198,13 +205,6 @@ class Http11Connection:
             found.append(bytes(event.data))
         self._body_is_whole = isinstance(event, h11.EndOfMessage)
         return b"".join(found)
-
-    def _inflate(self, data: bytes) -> Iterator[bytes]:
-        if not data:
-            return iter(())
-        if self._inflater is None:
-            self._inflater = Inflater(self._coding)
-        return self._inflater.feed(data)
 
     def _finish(self) -> ResponseEnded:
         """The body is whole; see whether the connection is still good."""
