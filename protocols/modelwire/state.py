@@ -11,15 +11,14 @@ import msgspec
 from .errors import InvalidInput
 
 
-@cache
-def kept_fields(flow: type[Any]) -> tuple[Field[Any], ...]:
+def kept_fields(flow: Any) -> tuple[Field[Any], ...]:
     """The fields of a class of flows that a snapshot keeps."""
-    return tuple(entry for entry in fields(flow) if entry.metadata.get("kept", True))
+    return tuple(entry for entry in _fields_of(flow) if entry.metadata.get("kept", True))
 
 
 def encode_fields(flow: Any) -> bytes:
     """The kept fields of a flow as a JSON object."""
-    return msgspec.json.encode({entry.name: getattr(flow, entry.name) for entry in kept_fields(type(flow))})
+    return msgspec.json.encode({name: getattr(flow, name) for name in _kept_names(flow.__class__)})
 
 
 def decode_fields(flow: Any, data: bytes) -> msgspec.Struct:
@@ -32,7 +31,7 @@ def check_fields(flow: Any) -> None:
 
     A Struct checks nothing when it is made. Raises `InvalidInput`, naming the field.
     """
-    for entry in fields(flow):
+    for entry in _fields_of(flow.__class__):
         value = getattr(flow, entry.name)
         if isinstance(value, str | dict | msgspec.Struct) and value is not entry.default:
             try:
@@ -45,6 +44,19 @@ def check_fields(flow: Any) -> None:
                 ) from None
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 raise InvalidInput(f"the field {entry.name!r} does not fit: {error}") from None
+
+
+# What is asked about a class for each of its flows, and for each of their phases.
+
+
+@cache
+def _fields_of(flow: Any) -> tuple[Field[Any], ...]:
+    return fields(flow)
+
+
+@cache
+def _kept_names(flow: Any) -> tuple[str, ...]:
+    return tuple(entry.name for entry in kept_fields(flow))
 
 
 @cache

@@ -142,7 +142,9 @@ class AsyncioStream(asyncio.BufferedProtocol):
         data = _buffer.view[:nbytes].tobytes()
         if self._take is not None:
             self._heard = time.monotonic()
-            self._pour(data)
+            if self._take(data):
+                self._take = None
+                self._wake()
             return
         self._received.append(data)
         self._unread += len(data)
@@ -191,12 +193,6 @@ class AsyncioStream(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         return data
 
-    def _pour(self, data: bytes) -> None:
-        assert self._take is not None
-        if self._take(data):
-            self._take = None
-            self._wake()
-
     def _end(self, error: Exception | None) -> None:
         if self._is_over:
             return
@@ -204,9 +200,11 @@ class AsyncioStream(asyncio.BufferedProtocol):
         self._error = error
         if self._timer is not None:
             self._timer.cancel()
-        if self._take is not None and error is None:
-            self._pour(b"")
-        self._wake(error if self._take is not None else None)
+        take, self._take = self._take, None
+        if take is None or (error is None and take(b"")):
+            self._wake()
+        else:
+            self._wake(error or OSError("the connection is over"))
 
     async def _wait(self) -> None:
         """Until there is something to do, or time is over."""

@@ -7,7 +7,6 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import anyio
@@ -72,11 +71,12 @@ class AnyioStream:
 
     async def receive(self, max_bytes: int = ALL) -> bytes:
         """What came, or `b""` at the end of the connection."""
-        try:
-            with self._in_time():
+        with self._in_time():
+            try:
                 return await self._stream.receive(min(max_bytes, READ_SIZE))
-        except anyio.EndOfStream:
-            return b""
+            except anyio.EndOfStream:
+                return b""
+        raise TimeoutError("timed out")
 
     async def pour(self, take: Take) -> None:
         """Hand everything that comes to `take` until it says True."""
@@ -86,8 +86,10 @@ class AnyioStream:
     async def send(self, item: bytes) -> None:
         """Send all of it."""
         for start in range(0, len(item), WRITE_SIZE):
-            with self._in_time():
+            with self._in_time() as scope:
                 await self._stream.send(item[start : start + WRITE_SIZE])
+            if scope.cancelled_caught:
+                raise TimeoutError("timed out")
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> AnyioStream:
         """The same connection under TLS."""
@@ -113,8 +115,9 @@ class AnyioStream:
             stream = inner
         return False
 
-    def _in_time(self) -> AbstractContextManager[anyio.CancelScope]:
-        return anyio.fail_after(min(self.silence, self.deadline - time.monotonic()))
+    def _in_time(self) -> anyio.CancelScope:
+        # `anyio.fail_after` would take twice as long, and this is done for each read.
+        return anyio.CancelScope(deadline=anyio.current_time() + min(self.silence, self.deadline - time.monotonic()))
 
 
 def _has_decrypted(tls: ssl.SSLObject) -> bool:
