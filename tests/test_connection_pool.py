@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from modelwire_io.connection_pool import ConnectionPool
 
 @pytest.fixture
 def pool() -> ConnectionPool[str]:
-    return ConnectionPool(seconds=10.0, most=4, most_of_one=2)
+    return ConnectionPool(seconds=10.0, most=4)
 
 
 def test_gives_the_connection_that_was_used_last(pool: ConnectionPool[str]) -> None:
@@ -41,9 +43,23 @@ def test_drops_what_has_expired_of_a_route_and_gives_the_rest(pool: ConnectionPo
     assert pool.take("route", 12.0) == ("b", ["a"])
 
 
-def test_keeps_so_many_of_one_route(pool: ConnectionPool[str]) -> None:
-    assert [pool.put("route", name, 0.0) for name in "abcd"] == [[], [], ["a"], ["b"]]
-    assert pool.take("route", 0.0) == ("d", [])
+def test_drops_the_one_that_was_used_longest_ago(pool: ConnectionPool[str]) -> None:
+    assert [pool.put("route", name, 0.0) for name in "abcdef"] == [[], [], [], [], ["a"], ["b"]]
+    assert pool.take("route", 0.0) == ("f", [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit is known")
+def test_leaves_half_of_what_may_be_open_to_others() -> None:
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, allowed[1]))
+    try:
+        pool: ConnectionPool[int] = ConnectionPool()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
+    dropped = [pool.put("route", number, 0.0) for number in range(129)]
+    assert dropped == [[]] * 128 + [[0]]
 
 
 def test_keeps_so_many_in_all(pool: ConnectionPool[str]) -> None:
@@ -63,7 +79,7 @@ def test_gives_all_when_it_is_closed_and_keeps_none_after_that(pool: ConnectionP
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 6))))
 def test_loses_no_connection(steps: list[tuple[str, bool, float]]) -> None:
-    pool: ConnectionPool[int] = ConnectionPool(seconds=10.0, most=3, most_of_one=2)
+    pool: ConnectionPool[int] = ConnectionPool(seconds=10.0, most=3)
     kept: dict[int, tuple[str, float]] = {}
     now = 0.0
     for number, (route, is_put, pause) in enumerate(steps):

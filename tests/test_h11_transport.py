@@ -32,7 +32,7 @@ class TestH11(TransportContract, Socks):
             assert await saw_end(server.connections[0])
 
     async def test_so_many_idle_connections_are_kept(self, transport: AsyncTransport) -> None:
-        await limit_pool(transport, ConnectionPool(most_of_one=1))
+        await limit_pool(transport, ConnectionPool(most=1))
         with RawServer(answering(OK), answering(OK)) as server:
             first, second = [await begin(transport, server.url) for _ in range(2)]
             await finish(transport, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Hashable
@@ -9,11 +10,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 ConnectionT = TypeVar("ConnectionT")
 
-# Seconds that a connection is kept, and how many of them, in all and of one route. Servers close idle connections
-# after 5 seconds (node), 15 (Apache) or 75 (nginx); a stale one is noticed, or costs a try.
+# Seconds that a connection is kept, and how many of them. Servers close idle connections after 5 seconds (node), 15
+# (Apache) or 75 (nginx); a stale one is noticed, or costs a try.
 KEPT_SECONDS = 15.0
-MOST_KEPT = 200
-MOST_KEPT_OF_ONE = 100
+MOST_KEPT = 1000
 
 
 class _Kept(NamedTuple, Generic[ConnectionT]):
@@ -24,12 +24,9 @@ class _Kept(NamedTuple, Generic[ConnectionT]):
 class ConnectionPool(Generic[ConnectionT]):
     """Idle connections by route, the one used last taken first. What `take` and `put` drop is given to be closed."""
 
-    def __init__(
-        self, *, seconds: float = KEPT_SECONDS, most: int = MOST_KEPT, most_of_one: int = MOST_KEPT_OF_ONE
-    ) -> None:
+    def __init__(self, *, seconds: float = KEPT_SECONDS, most: int | None = None) -> None:
         self._seconds = seconds
-        self._most = most
-        self._most_of_one = most_of_one
+        self._most = _affordable() if most is None else most
         self._lock = threading.Lock()
         # Routes in the order in which a connection was put last: the first is the one to do without.
         self._by_route: OrderedDict[Hashable, deque[_Kept[ConnectionT]]] = OrderedDict()
@@ -59,8 +56,6 @@ class ConnectionPool(Generic[ConnectionT]):
             self._by_route.move_to_end(route)
             kept.append(_Kept(connection, now + self._seconds))
             self._size += 1
-            if len(kept) > self._most_of_one:
-                dropped.append(self._pop_oldest(route))
             while self._size > self._most:
                 dropped.append(self._pop_oldest(next(iter(self._by_route))))
             return dropped
@@ -94,3 +89,13 @@ class ConnectionPool(Generic[ConnectionT]):
         if not kept:
             del self._by_route[route]
         return oldest
+
+
+def _affordable() -> int:
+    """As many as were ever busy at the same time, one would wish; but half of what may be open is for others."""
+    if sys.platform == "win32":
+        return MOST_KEPT
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_KEPT if allowed == resource.RLIM_INFINITY else min(MOST_KEPT, allowed // 2)
