@@ -112,14 +112,12 @@ class EventStreamDecoder:
         events: list[ServerSentEvent] = []
         if 10 in data:
             if self._fragments:
-                self._fragments.append(data)
-                data = b"".join(self._fragments)
-                self._fragments.clear()
-                self._fragments_size = 0
+                data = self._with_fragments(data, events)
             if not self._in_event and data[:6] == DATA:
                 # The usual chunk: one plain event, and nothing else.
                 if data[-2:] == b"\n\n" and 10 not in (raw := data[6:-2]) and len(raw) <= self._max_plain:
-                    return [ServerSentEvent("message", raw, self._id)]
+                    events.append(ServerSentEvent("message", raw, self._id))
+                    return events
                 data = self._take_plain_events(data, events)
             data = self._take_lines(data, events)
         if data:
@@ -128,6 +126,20 @@ class EventStreamDecoder:
             if self._fragments_size > self._max_line:
                 raise self._line_exceeded(events)
         return events
+
+    def _with_fragments(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """`data` with the fragments before it; but a long plain event is joined, once, without what is around it."""
+        fragments, size = self._fragments, self._fragments_size
+        self._fragments, self._fragments_size = [], 0
+        if size >= LONG and not self._in_event and fragments[0][:6] == DATA:
+            end = data.find(b"\n")
+            if data[end : end + 2] == b"\n\n" and size + end - 6 <= self._max_plain:
+                fragments[0] = fragments[0][6:]
+                fragments.append(data[:end])
+                events.append(ServerSentEvent("message", b"".join(fragments), self._id))
+                return data[end + 2 :]
+        fragments.append(data)
+        return b"".join(fragments)
 
     def _normalised(self, data: bytes) -> bytes:
         if self._head is not None:

@@ -61,7 +61,7 @@ class Preparation:
         self._limits = limits if timeout is None else msgspec.structs.replace(limits, total=timeout)
         self._store = store
         # For a store that has no locks of its own.
-        self._locks = Locks()
+        self._locks: LockingStore = store if isinstance(store, LockingStore) else Locks()
         self._environment = environment
 
     @property
@@ -203,14 +203,13 @@ class Preparation:
         """Where the credentials are kept; None for those that the caller gave, and where there are none."""
         if provider.credentials is None or given is not None:
             return None
-        store = self._store if isinstance(self._store, LockingStore) else self._locks
         return KeptCredentials(
             self._store,
             provider.name,
             origin,
             shape=provider.credentials,
             brought=self._from_environment(provider, "credentials"),
-            lock=store.lock(provider.name, origin),
+            lock=self._locks.lock(provider.name, origin),
         )
 
     def _credentials(self, provider: Provider, kept: KeptCredentials | None, given: Given) -> msgspec.Struct | None:

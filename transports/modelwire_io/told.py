@@ -32,9 +32,11 @@ class Told:
 
     def note(self, output: Output) -> None:
         """Take one output into account."""
+        if type(output) is TextDelta:
+            # Nearly every one is, and there are many.
+            self._text.append(output.text)
+            return
         match output:
-            case TextDelta(text):
-                self._text.append(text)
             case TextReplaced(text):
                 self._text = [text]
             case Restarted():

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 import msgspec
 
@@ -40,16 +40,10 @@ from .sharing import AsyncSharingTransport, SharingTransport, Turn, run_to_its_e
 from .told import Told
 
 
-@runtime_checkable
-class _Proxied(Protocol):
-    """A transport that may go through proxies."""
-
-    proxies: ProxyTable
-
-
 def _conceal_proxies(flow: Flow, transport: object) -> None:
     """A proxy may say its password again, and no flow knows that one."""
-    for secret in secrets_of(transport.proxies) if isinstance(transport, _Proxied) else ():
+    proxies = getattr(transport, "proxies", None)
+    for secret in secrets_of(proxies) if isinstance(proxies, ProxyTable) else ():
         flow.conceal(secret)
 
 
@@ -79,7 +73,7 @@ class _Known:
     def _to_save(self, output: Output) -> bool:
         """Take an output into account; whether it brings credentials that are to be stored."""
         self._told.note(output)
-        if not isinstance(output, CredentialsChanged):
+        if type(output) is not CredentialsChanged:
             return False
         self._replaced, self._held = self._held, output.credentials
         return self._prepared.kept is not None
