@@ -19,7 +19,7 @@ from modelwire_io.emulator_server import EmulatorServer
 
 # ASCII: one of the originals breaks where a character of several bytes is split. Events hold all of the answer so far.
 LINE = "The quick brown fox jumps over the lazy dog, once more.        \n"
-TEXT, CUMULATIVE = LINE * 250, LINE * 62
+TEXT, CUMULATIVE = LINE * 1000, LINE * 250
 TEXTS = {"cromicle": cromicle, "magickpen": magickpen}
 EVENTS = {"fakegpt": fakegpt, "hailuo": hailuo}
 SMALL, LARGE = 8, 1 << 20  # bytes

@@ -90,10 +90,10 @@ DECODERS = [
     ),
     Mutant(
         "pieces of a line are put together the wrong way",
-        "self._fragments.append(data)\n                data =",
-        "self._fragments.insert(0, data)\n                data =",
+        "        fragments.append(data)\n        return",
+        "        fragments.insert(0, data)\n        return",
     ),
-    Mutant("pieces of a line come twice", "                self._fragments.clear()\n", ""),
+    Mutant("pieces of a line come twice", "self._fragments, self._fragments_size = [], 0\n", "\n"),
     Mutant(
         "there is a limit to lines",
         "rest = lines.pop()",
@@ -214,9 +214,15 @@ DECODERS = [
     Mutant("a chunk begins with data and any byte", "and data[:6] == DATA:", "and data[:5] == DATA[:5]:"),
     Mutant(
         "an event in a chunk of its own has no id",
-        '[ServerSentEvent("message", raw, self._id)]',
-        '[ServerSentEvent("message", raw, "")]',
+        'ServerSentEvent("message", raw, self._id)',
+        'ServerSentEvent("message", raw, "")',
     ),
+    Mutant("pieces are an event, whatever is under way", "size >= LONG and not self._in_event and", "size >= LONG and"),
+    Mutant("pieces begin with data and any byte", "[0][:6] == DATA:", "[0][:5] == DATA[:5]:"),
+    Mutant("pieces end with a line", 'if data[end : end + 2] == b"\\n\\n" and size', "if size"),
+    Mutant("pieces keep the space", "= fragments[0][6:]", "= fragments[0][5:]"),
+    Mutant("an event in pieces has no id", 'b"".join(fragments), self._id', 'b"".join(fragments), ""'),
+    Mutant("what follows an event in pieces is lost", "return data[end + 2 :]", 'return b""'),
     Mutant("a run is not looked at", '10 in b"".join(raws) or', ""),
     Mutant("a run is looked at in its first piece", 'b"".join(raws)', "raws[0]"),
     Mutant("a run begins with a name", "        raws[0] = raws[0][6:]\n", ""),
@@ -275,9 +281,11 @@ def module_of(mutant: Mutant) -> dict[str, Any]:
 
 
 def ways_to_cut(stream: bytes) -> Iterator[list[bytes]]:
-    """Whole, bytewise, in two parts; of long streams only a few parts."""
+    """Whole, bytewise, in parts that are alike, in two parts; of long streams only a few parts."""
     yield [stream]
     yield bytewise(stream)
+    for size in (50, 600):
+        yield [stream[start : start + size] for start in range(0, len(stream), size)]
     for number, parts in enumerate(two_part_cuts(stream)):
         if len(stream) < 100 or number < 20:
             yield parts
