@@ -277,14 +277,18 @@ def test_the_default_limits_let_a_mebibyte_through() -> None:
         decoder.feed(b"data:" + data + b"\n\n")
 
 
-def test_limits_hold_for_long_events() -> None:
-    """Those whose ends are looked for one by one."""
+@pytest.mark.parametrize("size", [99_999, 1500])
+def test_limits_hold_for_long_events(size: int) -> None:
+    """Those whose ends are looked for one by one, and those that come in pieces."""
+
+    def read(stream: bytes, **limits: int) -> LimitedReading:
+        return read_limited([stream[start : start + size] for start in range(0, len(stream), size)], **limits)
+
     event, longer = b"data: " + b"x" * 4000 + b"\n\n", b"data: " + b"x" * 4001 + b"\n\n"
     for limits in ({"max_line": 4006, "max_event": 9999}, {"max_line": 9999, "max_event": 4000}):
-        assert len(EventStreamDecoder(**limits).feed(event * 3)) == 3
-        with pytest.raises(EventLimitExceeded) as caught:
-            EventStreamDecoder(**limits).feed(event + longer + event)
-        assert [len(found.raw) for found in caught.value.events] == [4000]
+        assert read(event * 3, **limits) == LimitedReading([message("x" * 4000)] * 3)
+        refused = read(event + longer + event, **limits)
+        assert (refused.events, refused.error is not None) == ([message("x" * 4000)], True)
 
 
 # Time.
