@@ -1,8 +1,8 @@
 """What is put under httpx: connections that are made as everywhere here, keep a deadline, and own up to what is unread.
 
 httpx hands its timeout to each read anew, so a response that drips a byte at a time lasts for ever. It resolves a name
-where nobody can look at the answer, and tries one address after the other. All that is mended where the bytes go
-through: in the network backend.
+where nobody can look at the answer, and tries one address after the other. It takes long over each HTTP chunk. All that
+is mended where the bytes go through: in the network backend.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import anyio
 
 from .async_dialing import dial
+from .chunk_merging import ChunkMerger
 from .dialing import Dialer, is_readable, time_left
 from .failures import explain
 from .punctual_streams import PunctualStream
@@ -70,16 +71,20 @@ class GuardedStream:
         self._inner = inner
         self._socket = inner.get_extra_info("socket")
         self._core = core
+        self._merger = ChunkMerger()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What has arrived, at most `max_bytes`."""
+        """What has arrived, at most `max_bytes` of it."""
         self._socket.deadline = _deadline.get()
-        data: bytes = self._inner.read(max_bytes, timeout)
-        return data
+        while data := self._inner.read(max_bytes, timeout):
+            if merged := self._merger.feed(data):
+                return merged
+        return b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._socket.deadline = _deadline.get()
+        self._merger.begin()
         self._inner.write(buffer, timeout)
 
     def start_tls(
@@ -123,16 +128,21 @@ class AsyncGuardedStream:
     def __init__(self, inner: PunctualStream, core: ModuleType) -> None:
         self._inner = inner
         self._core = core
+        self._merger = ChunkMerger()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What has arrived, at most `max_bytes`."""
+        """What has arrived, at most `max_bytes` of it."""
         self._inner.silence = math.inf if timeout is None else timeout
         with _said_by(self._core, "Read"):
-            return await self._inner.receive(max_bytes)
+            while data := await self._inner.receive(max_bytes):
+                if merged := self._merger.feed(data):
+                    return merged
+        return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._inner.silence = math.inf if timeout is None else timeout
+        self._merger.begin()
         with _said_by(self._core, "Write"):
             await self._inner.send(buffer)
 
