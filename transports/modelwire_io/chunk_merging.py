@@ -15,7 +15,9 @@ from .chunked import ChunkedReader
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 # h11 takes no other coding, and no list of them.
 _IS_CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*\r?\n", re.IGNORECASE)
-_IS_INTERIM = re.compile(rb"HTTP/1\.[01] 1\d\d")
+# Where a status stands, and those that nothing follows (RFC 9112, 6.3).
+_STATUS = slice(9, 12)
+_BODILESS = (b"204", b"304")
 # Bytes of a head that is looked at; h11 takes no longer one from httpcore (100 KiB).
 _LONGEST_HEAD = 128 * 1024
 # What is no header of a chunk.
@@ -53,9 +55,9 @@ class ChunkMerger:
             if len(head) > _LONGEST_HEAD:
                 self._head = None
             return len(data)
-        is_interim, is_chunked = _IS_INTERIM.match(head), _IS_CHUNKED.search(head, 0, end.end())
-        self._head = bytearray() if is_interim else None
-        if is_chunked and not is_interim:
+        status = head[_STATUS]
+        self._head = bytearray() if status[:1] == b"1" else None
+        if self._head is None and status not in _BODILESS and _IS_CHUNKED.search(head, 0, end.end()):
             self._chunks = ChunkedReader()
         return end.end() - before
 
