@@ -27,7 +27,7 @@ from stream_clients import (
 )
 
 # Streams at a time, and the events of each.
-SHAPES = {1: 2_000, 100: 20, 1_000: 20}
+SHAPES = {1: 2_000, 100: 200, 1_000: 20}
 FEWER = {LITELLM: 4, OPENAI: 2}
 
 Measured = dict[int, dict[str, Costs]]
