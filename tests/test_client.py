@@ -202,7 +202,6 @@ async def test_a_chat_over_sockets(style: Style, provider: str, fast_emulators: 
     async with client_of(style, emulate=True) as client:
         chat = client.chat(provider, "What is a flow?")
         pieces = await everything(chat.text())
-        assert len(pieces) > 5
         assert "“What is a flow?”" in "".join(pieces)
         assert client.emulator is not None
         assert {request.status for request in client.emulator.requests} == {200}

@@ -96,13 +96,11 @@ class Home:
 def current_loop() -> object:
     """What stands for the running event loop, of asyncio or of trio; None where none runs."""
     # No loop of theirs runs where they are not imported, and importing them takes long.
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    asyncio = sys.modules.get("asyncio")
+    # Unlike `get_running_loop` it does not raise, which takes long, too: this is asked for each read.
+    loop: object = None if asyncio is None else asyncio._get_running_loop()
+    trio = sys.modules.get("trio") if loop is None else None
     try:
-        if asyncio is not None:
-            return asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    try:
-        return None if trio is None else trio.lowlevel.current_trio_token()
+        return loop if trio is None else trio.lowlevel.current_trio_token()
     except RuntimeError:
         return None
