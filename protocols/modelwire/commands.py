@@ -12,7 +12,7 @@ from .errors import Failure
 from .http import Request
 
 
-class SendRequest(msgspec.Struct, frozen=True, tag=True):
+class SendRequest(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Send this request, and deliver `Woken` at `deadline` (Unix time, seconds) even in the middle of a read.
 
     A `SendRequest` with the id of the request that is already on its way asks for nothing to be sent again: an

@@ -33,7 +33,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
         return f"Start(entropy=<{len(self.entropy)} bytes>)"
 
 
-class ResponseStarted(msgspec.Struct, frozen=True, tag=True):
+class ResponseStarted(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The head of a final response arrived: a status from 200 to 599 (never 1xx) and its headers in order."""
 
     request_id: int

@@ -29,7 +29,7 @@ _LONGEST_SHOWN = 200
 _BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request, complete but for its framing: a transport adds Host and Content-Length, and nothing else.
 
     `timeout` is seconds of silence tolerated, at connecting and between two reads. `repeatable` is false where a
@@ -63,7 +63,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return f"Request({self.method} {without_query(self.url)}, headers=<{names}>, body=<{len(self.body)} bytes>)"
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A complete response."""
 
     status: int

@@ -66,14 +66,15 @@ class ChunkedReader:
                 self._keep_header(data[position:])
                 break
             size = _size(data[position:line_end])
-            if size == 0:
-                return data[position + 2 :]
-            if size < SMALL and position <= last_run:
-                taken = _take_run(data[position : position + LONGEST_RUN], pieces)
-                if taken:
-                    position += taken
-                    continue
-                last_run = -1
+            if size < SMALL:
+                if size == 0:
+                    return data[position + 2 :]
+                if position <= last_run:
+                    taken = _take_run(data[position : position + LONGEST_RUN], pieces)
+                    if taken:
+                        position += taken
+                        continue
+                    last_run = -1
             start = line_end + 2
             position = start + size
             pieces.append(data[start:position])

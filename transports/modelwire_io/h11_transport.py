@@ -300,6 +300,12 @@ class AsyncH11Exchange:
             is_due = time.monotonic() >= deadline - EARLY
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
+    async def _dial(self, route: Route, seconds: float) -> PunctualStream:
+        # `anyio.fail_after` would take twice as long.
+        with anyio.CancelScope(deadline=anyio.current_time() + seconds):
+            return await dial(self._transport.dialer, route)
+        raise TimeoutError("timed out")
+
     async def _begin(self, deadline: float) -> AsyncH11Connection:
         """Connect, or take a kept connection, and send the request.
 
@@ -309,9 +315,7 @@ class AsyncH11Exchange:
         pool = self._pool = await self._transport.pools.get()
         kept = await pool.take(route) if self._request.repeatable else None
         if kept is None:
-            with anyio.fail_after(min(deadline - time.monotonic(), self._request.timeout)):
-                stream = await dial(self._transport.dialer, route)
-            kept = AsyncH11Connection(stream)
+            kept = AsyncH11Connection(await self._dial(route, min(deadline - time.monotonic(), self._request.timeout)))
         connection = self._connection = kept
         connection.stream.deadline = deadline
         connection.stream.silence = self._request.timeout

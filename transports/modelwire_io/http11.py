@@ -165,8 +165,9 @@ class Http11Connection:
         if is_chunked and find_header(headers, "content-length") is not None:
             # RFC 9112, 6.3: two framings in one head are an attack or a mistake; the connection cannot be trusted.
             self._must_close = True
-        # There may be no body at all.
-        self._body_is_whole = isinstance(self._h11.next_event(), h11.EndOfMessage)
+        if is_chunked or not self._unread:
+            # There may be no body at all. Where something follows, reading that will tell.
+            self._body_is_whole = isinstance(self._h11.next_event(), h11.EndOfMessage)
         if is_chunked and not self._body_is_whole:
             self._chunks = ChunkedReader()
         return ResponseStarted(self._request_id, response.status_code, headers)

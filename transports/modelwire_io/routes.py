@@ -14,6 +14,7 @@ from .addresses import may_be_public
 from .proxies import ProxyTable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_BEFORE_PATH = re.compile(r"https?://([^/?#]*)")
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -69,7 +70,7 @@ class Route(NamedTuple):
 
     def target(self, request: Request) -> str:
         """What stands in the request line: the path, or for a proxy that reads requests the whole URL."""
-        path = re.sub(r"https?://[^/?#]*", "", request.url, count=1).partition("#")[0]
+        path = request.url[len(_before_path(request)[0]) :].partition("#")[0]
         if not path.startswith("/"):
             path = f"/{path}"
         return path if self.proxy is None or self.is_tunnelled else f"{self.scheme}://{_authority(request)}{path}"
@@ -112,7 +113,14 @@ def secrets_of(proxies: ProxyTable) -> list[str]:
 
 def _authority(request: Request) -> str:
     """Host and port as the URL has them."""
-    return urlsplit(request.url).netloc.rpartition("@")[2]
+    return _before_path(request)[1].rpartition("@")[2]
+
+
+def _before_path(request: Request) -> re.Match[str]:
+    match = _BEFORE_PATH.match(request.url)
+    # A request has no other URLs.
+    assert match is not None
+    return match
 
 
 def _take_apart(url: str) -> Proxy:
