@@ -46,7 +46,8 @@ class Response(NamedTuple):
 class Conversation:
     """What httpcore does with one connection, with or without the merging beneath."""
 
-    def __init__(self, *, merges: bool) -> None:
+    def __init__(self, *, merges: bool, method: str = "GET") -> None:
+        self._method = method
         self._h11 = h11.Connection(h11.CLIENT)
         self._merger = ChunkMerger()
         self._merges = merges
@@ -54,8 +55,8 @@ class Conversation:
 
     def read(self, pieces: Iterable[bytes]) -> Response:
         """Ask, and read the response."""
-        self._merger.begin()
-        self._h11.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+        request = self._h11.send(h11.Request(method=self._method, target="/", headers=[("Host", "a")]))
+        self._merger.begin(request or b"")
         self._h11.send(h11.EndOfMessage())
         events: list[str] = []
         body = b""
@@ -117,7 +118,7 @@ def test_many_chunks_are_one() -> None:
 )
 def test_the_beginning_of_a_chunk_is_kept(part: bytes, rest: bytes) -> None:
     merger = ChunkMerger()
-    merger.begin()
+    merger.begin(b"GET / HTTP/1.1\r\n\r\n")
     assert merger.feed(HEAD + chunk(b"a")) == HEAD + chunk(b"a")
     assert merger.feed(part) == b""
     assert merger.feed(rest) == chunk(b"hello")
@@ -125,7 +126,7 @@ def test_the_beginning_of_a_chunk_is_kept(part: bytes, rest: bytes) -> None:
 
 def test_a_head_without_end_is_not_kept() -> None:
     merger = ChunkMerger()
-    merger.begin()
+    merger.begin(b"GET / HTTP/1.1\r\n\r\n")
     for _ in range(300):
         assert merger.feed(b"x" * 1024) == b"x" * 1024
     assert merger.feed(b"\r\n" + HEAD + b"5\r\nhe") == b"\r\n" + HEAD + b"5\r\nhe"
@@ -133,3 +134,10 @@ def test_a_head_without_end_is_not_kept() -> None:
 
 def test_what_nobody_asked_for_goes_through() -> None:
     assert ChunkMerger().feed(HEAD + b"5\r\nhe") == HEAD + b"5\r\nhe"
+
+
+def test_nothing_is_kept_of_what_follows_an_answer_to_head() -> None:
+    pieces = [HEAD + b"5"]
+    merged = Conversation(merges=True, method="HEAD").read(pieces)
+    assert merged == Conversation(merges=False, method="HEAD").read(pieces)
+    assert merged.surplus == b"5"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ import trustme
 
 from contract.scripts import saw_end, silent, tls_for
 from modelwire_io.async_dialing import dial
+from modelwire_io.asyncio_stream import AsyncioStream
 from modelwire_io.dialing import Dialer
 from modelwire_io.punctual_streams import PunctualStream
 from modelwire_io.routes import Route
@@ -341,3 +344,48 @@ async def test_tls_refuses_what_came_before_it() -> None:
         with pytest.raises((OSError, anyio.BrokenResourceError)):
             await stream.start_tls(tls_for(authority, "127.0.0.1"), "127.0.0.1")
         await stream.aclose()
+
+
+async def test_all_that_came_over_tls_is_read_however_late(anyio_backend: object) -> None:
+    """uvloop forgets what TLS held while the reading was paused: that must be an error there, and no end."""
+    authority, trust, size = trustme.CA(), ssl.create_default_context(), 500_000
+    authority.configure_trust(trust)
+    is_sent = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.secure(tls_for(authority, "127.0.0.1"))
+        connection.read(1)
+        connection.send(b"x" * size)
+        connection.close()
+        is_sent.set()
+
+    received, error = 0, None
+    with RawServer(script) as server:
+        stream = await dial(Dialer(), Route("http", "127.0.0.1", server.port, None, False))
+        stream = await stream.start_tls(trust, "127.0.0.1")
+        await stream.send(b".")
+        with anyio.fail_after(PATIENCE):
+            while not (is_sent.is_set() and stream.has_unread()):
+                await anyio.sleep(0.001)
+        try:
+            while data := await stream.receive():
+                received += len(data)
+        except OSError as failed:
+            error = failed
+        await stream.aclose()
+    assert error is None or isinstance(anyio_backend, tuple)
+    assert (error is not None) or received == size
+
+
+async def test_what_may_still_come_after_a_pause_counts_as_unread(anyio_backend_name: str) -> None:
+    if anyio_backend_name == "trio":
+        pytest.skip("nothing is read before somebody asks")
+    async with connected(sending(b"x" * 2_000_000)) as (stream, _):
+        await stream.send(b".")
+        await unread(stream)
+        assert isinstance(stream, AsyncioStream)
+        with anyio.fail_after(PATIENCE):
+            while not vars(stream)["_is_paused"]:
+                await anyio.sleep(0.001)
+        await stream.receive()
+        assert stream.has_unread()

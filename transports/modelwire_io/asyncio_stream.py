@@ -51,6 +51,7 @@ class AsyncioStream(asyncio.BufferedProtocol):
         self._take: Take | None = None
         self._is_reading = False
         self._is_paused = False  # the reading, because too much is unread
+        self._may_hold_more = False  # it was paused, and nothing came since: TLS may have kept something
         self._is_full = False  # what was written waits to be sent
         self._is_over = False  # nothing more will come
         self._error: Exception | None = None
@@ -105,7 +106,11 @@ class AsyncioStream(asyncio.BufferedProtocol):
             raise OSError("something came before TLS had begun")
         try:
             secured = await self._loop.start_tls(
-                self._transport, self, context, server_hostname=host, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT
+                self._transport,
+                _Decrypted(self),
+                context,
+                server_hostname=host,
+                ssl_handshake_timeout=_HANDSHAKE_TIMEOUT,
             )
         except BaseException:
             # Where TLS did not begin, nobody is told of the end.
@@ -124,7 +129,9 @@ class AsyncioStream(asyncio.BufferedProtocol):
 
     def has_unread(self) -> bool:
         """Whether something came, or the end, that nobody has read."""
-        return bool(self._received) or self._is_over or is_readable(self._transport.get_extra_info("socket"))
+        if self._received or self._is_over or self._may_hold_more:
+            return True
+        return is_readable(self._transport.get_extra_info("socket"))
 
     # What the event loop calls.
 
@@ -138,8 +145,11 @@ class AsyncioStream(asyncio.BufferedProtocol):
         return _buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Something came into the buffer."""
+        self.data_received(_buffer.view[:nbytes].tobytes())
+
+    def data_received(self, data: bytes) -> None:
         """Something came."""
-        data = _buffer.view[:nbytes].tobytes()
         if self._take is not None:
             self._heard = time.monotonic()
             if self._take(data):
@@ -148,6 +158,7 @@ class AsyncioStream(asyncio.BufferedProtocol):
             return
         self._received.append(data)
         self._unread += len(data)
+        self._may_hold_more = False
         if self._is_reading:
             self._wake()
         elif self._unread > MOST_UNREAD and not self._is_paused:
@@ -190,6 +201,7 @@ class AsyncioStream(asyncio.BufferedProtocol):
         self._unread -= len(data)
         if self._is_paused and not received:
             self._is_paused = False
+            self._may_hold_more = True
             self._transport.resume_reading()
         return data
 
@@ -197,6 +209,9 @@ class AsyncioStream(asyncio.BufferedProtocol):
         if self._is_over:
             return
         self._is_over = True
+        if error is None and (self._is_paused or self._may_hold_more):
+            # uvloop's TLS forgets what it held while the reading was paused: the end must not look like one.
+            error = OSError("the connection ended while the reading was paused")
         self._error = error
         if self._timer is not None:
             self._timer.cancel()
@@ -243,3 +258,25 @@ class AsyncioStream(asyncio.BufferedProtocol):
             self._wake(TimeoutError("timed out"))
         else:
             self._set_timer()
+
+
+class _Decrypted(asyncio.Protocol):
+    """What TLS brings to a stream. Into a buffer, asyncio would not bring all that is left when the connection ends."""
+
+    def __init__(self, stream: AsyncioStream) -> None:
+        self._stream = stream
+
+    def data_received(self, data: bytes) -> None:
+        self._stream.data_received(data)
+
+    def eof_received(self) -> None:
+        self._stream.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stream.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stream.resume_writing()

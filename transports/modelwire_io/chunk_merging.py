@@ -25,15 +25,16 @@ _ILLEGAL = b"!\r\n"
 
 
 class ChunkMerger:
-    """The bytes that one connection brings. Say `begin` before a request is written, and `feed` all that is read."""
+    """The bytes that one connection brings. Say `begin` before each write, and `feed` all that is read."""
 
     def __init__(self) -> None:
         self._head: bytearray | None = None  # what there is of a head; None where none is awaited
         self._chunks: ChunkedReader | None = None
 
-    def begin(self) -> None:
-        """A request is about to be written: what is read next begins with the head of its response."""
-        self._head = bytearray()
+    def begin(self, request: bytes) -> None:
+        """These bytes of a request are about to be written: what is read next begins with the head of its response."""
+        # Whatever it says, no body follows what answers HEAD.
+        self._head = None if request.startswith(b"HEAD ") else bytearray()
         self._chunks = None
 
     def feed(self, data: bytes) -> bytes:

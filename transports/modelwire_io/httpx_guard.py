@@ -84,7 +84,7 @@ class GuardedStream:
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._socket.deadline = _deadline.get()
-        self._merger.begin()
+        self._merger.begin(buffer)
         self._inner.write(buffer, timeout)
 
     def start_tls(
@@ -142,7 +142,7 @@ class AsyncGuardedStream:
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._inner.silence = math.inf if timeout is None else timeout
-        self._merger.begin()
+        self._merger.begin(buffer)
         with _said_by(self._core, "Write"):
             await self._inner.send(buffer)
 
