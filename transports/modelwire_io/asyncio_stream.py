@@ -150,6 +150,7 @@ class AsyncioStream(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
+        self._may_hold_more = False
         if self._take is not None:
             self._heard = time.monotonic()
             if self._take(data):
@@ -158,7 +159,6 @@ class AsyncioStream(asyncio.BufferedProtocol):
             return
         self._received.append(data)
         self._unread += len(data)
-        self._may_hold_more = False
         if self._is_reading:
             self._wake()
         elif self._unread > MOST_UNREAD and not self._is_paused:

@@ -99,8 +99,10 @@ def current_loop() -> object:
     asyncio = sys.modules.get("asyncio")
     # Unlike `get_running_loop` it does not raise, which takes long, too: this is asked for each read.
     loop: object = None if asyncio is None else asyncio._get_running_loop()
-    trio = sys.modules.get("trio") if loop is None else None
+    if loop is not None:
+        return loop
+    trio = sys.modules.get("trio")
     try:
-        return loop if trio is None else trio.lowlevel.current_trio_token()
+        return None if trio is None else trio.lowlevel.current_trio_token()
     except RuntimeError:
         return None

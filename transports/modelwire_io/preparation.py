@@ -60,7 +60,7 @@ class Preparation:
         self._base_url = base_url
         self._limits = limits if timeout is None else msgspec.structs.replace(limits, total=timeout)
         self._store = store
-        # For a store that has no locks of its own.
+        # The store's own, if it has any.
         self._locks: LockingStore = store if isinstance(store, LockingStore) else Locks()
         self._environment = environment
 

@@ -33,7 +33,6 @@ from .drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, dri
 from .images import Image, safe_name
 from .loops import Home
 from .preparation import Prepared
-from .proxies import ProxyTable
 from .recording_file import RecordPath, adrive_recorded, drive_recorded
 from .routes import secrets_of
 from .sharing import AsyncSharingTransport, SharingTransport, Turn, run_to_its_end
@@ -43,7 +42,7 @@ from .told import Told
 def _conceal_proxies(flow: Flow, transport: object) -> None:
     """A proxy may say its password again, and no flow knows that one."""
     proxies = getattr(transport, "proxies", None)
-    for secret in secrets_of(proxies) if isinstance(proxies, ProxyTable) else ():
+    for secret in () if proxies is None else secrets_of(proxies):
         flow.conceal(secret)
 
 
