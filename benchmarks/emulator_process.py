@@ -16,7 +16,7 @@ from workers import Answers
 
 from modelwire.emulators import cromicle, fakegpt, hailuo, magickpen
 from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour
-from modelwire_io.emulator_server import EmulatorServer
+from modelwire_io.emulation import EmulatorServer
 
 # ASCII: one of the originals breaks where a character of several bytes is split.
 LINE = "The quick brown fox jumps over the lazy dog, once more.        \n"

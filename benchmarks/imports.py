@@ -22,7 +22,7 @@ CORE, CLIENT, OPENAI = "import modelwire", "import modelwire_io, Client()", "imp
 STATEMENTS = {
     CORE: "import modelwire",
     CLIENT: "import modelwire_io; modelwire_io.Client()",
-    "the same over h11": "import modelwire_io; from modelwire_io.h11_transport import H11Transport;"
+    "the same over h11": "import modelwire_io; from modelwire_io.transports.h11 import H11Transport;"
     " modelwire_io.Client(transport=H11Transport())",
     OPENAI: "import openai",
     "import anthropic": "import anthropic",

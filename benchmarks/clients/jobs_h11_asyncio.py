@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwire_io.h11_transport import AsyncH11Transport
+from modelwire_io.transports import AsyncH11Transport
 
 from .jobs_modelwire import do_job
 from .running import Take, on_asyncio

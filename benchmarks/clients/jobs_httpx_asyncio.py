@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwire_io.httpx_transport import AsyncHttpxTransport
+from modelwire_io.transports import AsyncHttpxTransport
 
 from .jobs_modelwire import do_job
 from .running import Take, on_asyncio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwire_io.h11_transport import H11Transport
+from modelwire_io.transports import H11Transport
 
 from .provider_modelwire import over_blocking
 

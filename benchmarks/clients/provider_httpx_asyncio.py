@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwire_io.httpx_transport import AsyncHttpxTransport
+from modelwire_io.transports import AsyncHttpxTransport
 
 from .provider_modelwire import over_asyncio
 

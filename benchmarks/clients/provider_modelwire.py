@@ -8,9 +8,9 @@ from typing import Any
 
 from modelwire.outputs import ImageReady, TextDelta
 from modelwire_io import AsyncClient, Client
-from modelwire_io.client import EMULATED_CREDENTIALS
-from modelwire_io.credentials import MemoryStore
+from modelwire_io.client.client import EMULATED_CREDENTIALS
 from modelwire_io.drive import AsyncTransport, Transport
+from modelwire_io.store import MemoryStore
 
 from .running import Run, Take
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from common import Task, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 
 def run(task: Task) -> None:

@@ -16,7 +16,7 @@ from ssl import SSLWantReadError, SSLWantWriteError
 from common import TLS, Task, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 
 def play(task: Task) -> Iterator[None]:

@@ -13,7 +13,7 @@ from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # gevent's; `create_default_context` is not
 TLS.load_default_certs()

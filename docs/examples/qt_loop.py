@@ -15,7 +15,7 @@ from PySide6.QtNetwork import QAbstractSocket, QSslSocket
 from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 CLOSED = QAbstractSocket.SocketError.RemoteHostClosedError
 

@@ -19,7 +19,7 @@ from tornado.tcpclient import TCPClient
 from common import TLS, Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 
 async def run(task: Task) -> None:

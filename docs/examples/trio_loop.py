@@ -11,7 +11,7 @@ from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.errors import Failure
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 Inbox = trio.MemorySendChannel[Event]
 

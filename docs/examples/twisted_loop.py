@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from common import Task, left, now, tasks
 from modelwire.commands import AbortRequest, Finished, SendRequest, Sleep
 from modelwire.events import Cancel, Event, Start, Woken
-from modelwire_io.http11_exchange import Http11Exchange
+from modelwire_io.http1 import Http11Exchange
 
 
 async def run(task: Task) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .provider import Provider, find_name, wire_models
+from .names import find_name
+from .provider import Provider, wire_models
 from .providers import arta, cromicle, fakegpt, hailuo, magickpen
 
 PROVIDERS: dict[str, Provider] = {

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from .cookies import Cookies
+from .formats.cookies import Cookies
 from .http import Headers
 from .json import JsonObject
 

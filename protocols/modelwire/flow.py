@@ -20,20 +20,20 @@ from typing import Any, ClassVar, Self, TypeVar
 import msgspec
 
 from .commands import OpenPage
-from .cookies import Cookie
-from .engine import Engine, Phase, Steps
-from .entropy import as_choice, as_fraction, as_uuid
+from .engine.engine import Engine, Phase, Steps
+from .engine.entropy import as_choice, as_fraction, as_uuid
+from .engine.fields import check_fields, decode_fields, kept_fields
+from .engine.retry import retry_pause
+from .engine.snapshot import decode_snapshot
+from .engine.waits import Evaluation, Exchange, Nap, RequestBuilder, Sink, Wait
 from .errors import InDoubt, InvalidInput, LocalProtocolError, ModelwireError, SnapshotError
 from .events import CredentialsReplaced, Event, PageEvaluated
-from .exchange import Evaluation, Exchange, Nap, RequestBuilder, Sink, Wait
+from .formats.cookies import Cookie
 from .http import Reply, Request
 from .json import JsonObject, as_struct
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import JobAccepted, Output, TextDelta, TextReplaced
-from .redaction import printable
-from .retry import retry_pause
-from .snapshot import decode_snapshot
-from .state import check_fields, decode_fields, kept_fields
+from .redaction import SHORTEST_SECRET, printable
 
 __all__ = ["NOT_KEPT", "Flow", "Phase", "Steps"]
 
@@ -41,8 +41,6 @@ T = TypeVar("T")
 
 # Fields with this metadata are not part of a snapshot: they belong to the process, not to the work.
 NOT_KEPT = {"kept": False}
-# Strings shorter than this say nothing about a secret, and replacing them would garble every message.
-SHORTEST_SECRET = 4
 # CPython's mark of a generator function (inspect.CO_GENERATOR; `inspect` itself is too heavy to import here).
 _CO_GENERATOR = 0x20
 

@@ -7,6 +7,9 @@ import msgspec
 KIB = 1024
 MIB = 1024 * KIB
 
+# Unix time in seconds, in the year 5138. A later time was given in another unit by mistake.
+LATEST_TIME = 1e11
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on time, tries and sizes. None of them depends on how the network cut the bytes.

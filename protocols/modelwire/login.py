@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import msgspec
 
-from .browser_export import BrowserExport
 from .flow import Flow
+from .formats.browser_export import BrowserExport
 
 
 @dataclass(kw_only=True)

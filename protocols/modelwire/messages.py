@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from .errors import InvalidInput
+from .names import require_utf8
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -59,15 +60,6 @@ def _as_message(item: object) -> Message:
         return item if isinstance(item, Message) else msgspec.convert(item, Message)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"not a message: {error}; a message has a role and a content") from None
-
-
-def require_utf8(text: str, what: str) -> str:
-    """`text`, if UTF-8 can carry it; else `InvalidInput`, naming it by `what`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"{what} holds a lone surrogate, which UTF-8 cannot carry") from None
-    return text
 
 
 def format_prompt(messages: Sequence[Message]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ from .errors import InvalidInput
 from .flow import Flow
 from .http import Request, origin
 from .login import LoginFlow
-from .messages import require_utf8
+from .names import find_name, require_utf8
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -44,23 +43,6 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     website: str
     answers: Literal["yes", "no", "unknown"]
     note: str
-
-
-def find_name(name: str, known: Iterable[str], what: str, *, where: str = "") -> str:
-    """The name among `known` that equals `name` but for case.
-
-    Raises `InvalidInput` with the nearest name where there is none.
-    """
-    names = list(known)
-    if name in names:
-        return name
-    by_folded = {candidate.casefold(): candidate for candidate in names}
-    found = by_folded.get(name.casefold())
-    if found is None:
-        near = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.4)
-        hint = f"did you mean {by_folded[near[0]]!r}?" if near else f"there are: {', '.join(sorted(names)) or 'none'}"
-        raise InvalidInput(f"unknown {what} {name[:80]!r}{where}: {hint}")
-    return found
 
 
 def wire_models(

@@ -12,6 +12,9 @@ from .http import Headers, media_type
 
 PLACEHOLDER = "[secret]"
 
+# Characters: a shorter string is not treated as a secret, because replacing it would garble every message.
+SHORTEST_SECRET = 4
+
 # So many characters of a secret tell it from every other text.
 TELLING = 64
 # So many characters of an error response are looked at for what it says. What was cut off the end of a long one may

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.emulators.answers import answer_to, growing, quote
-from modelwire.emulators.responses import LONGEST_MESSAGE, error_response
+from modelwire.emulators.parts.answers import answer_to, growing, quote
+from modelwire.emulators.parts.responses import LONGEST_MESSAGE, error_response
 
 
 @pytest.mark.parametrize("prompt", ["Hello", "Où?", "図書館", ""])

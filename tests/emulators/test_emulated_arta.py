@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 
-from asking import BASE_URL, NOW, Ask, answered, asks, check_any, form_of, json_of, moments, refused, whole
+from emulator_requests import BASE_URL, NOW, Ask, answered, asks, check_any, form_of, json_of, moments, refused, whole
 from modelwire.emulators import ArtaEmulator, Behaviour, EmulatorRequest
 from modelwire.emulators.arta import MOST_JOBS, STYLES
 from modelwire.json import JsonObject

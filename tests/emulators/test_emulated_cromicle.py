@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from hypothesis import given
 
-from asking import NOW, Ask, asks, check_any, json_of, moments, refused, whole
+from emulator_requests import NOW, Ask, asks, check_any, json_of, moments, refused, whole
 from modelwire.emulators import Behaviour, CromicleEmulator, EmulatorRequest
 
 PROMPT = "Wie heißt das 犬?"

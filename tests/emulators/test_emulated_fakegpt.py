@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from asking import NOW, Ask, answered, asks, check_any, events_of, form_of, json_of, moments, refused
+from emulator_requests import NOW, Ask, answered, asks, check_any, events_of, form_of, json_of, moments, refused
 from modelwire.emulators import Behaviour, EmulatorRequest, FakeGptEmulator
 from modelwire.json import JsonObject
 

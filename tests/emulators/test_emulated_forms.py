@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asking import form_of, multipart_of
-from modelwire.emulators.forms import MOST_FIELDS, read_multipart, read_pairs, read_urlencoded
-from modelwire.emulators.refusal import Refusal
+from emulator_requests import form_of, multipart_of
+from modelwire.emulators.parts.forms import MOST_FIELDS, read_multipart, read_pairs, read_urlencoded
+from modelwire.emulators.parts.responses import HttpRefusal
 
 TYPE = "multipart/form-data; boundary=limit"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -40,7 +40,7 @@ def test_pairs_keep_their_order_and_may_be_empty() -> None:
     ],
 )
 def test_a_form_that_is_refused(body: bytes, words: str) -> None:
-    with pytest.raises(Refusal, match=words) as caught:
+    with pytest.raises(HttpRefusal, match=words) as caught:
         read_urlencoded(body)
     assert caught.value.status == 400
 
@@ -59,7 +59,7 @@ def test_boundaries_as_libraries_write_them(content_type: str) -> None:
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "boundary=limit", 'x; boundary=""', "x; boundary=é"])
 def test_a_type_without_a_boundary(content_type: str) -> None:
-    with pytest.raises(Refusal, match="names no boundary"):
+    with pytest.raises(HttpRefusal, match="names no boundary"):
         read_multipart(multipart_of({"a": "b"}), content_type)
 
 
@@ -88,10 +88,10 @@ def test_parts_as_libraries_write_them() -> None:
     ],
 )
 def test_a_multipart_form_that_is_refused(body: bytes, words: str) -> None:
-    with pytest.raises(Refusal, match=words):
+    with pytest.raises(HttpRefusal, match=words):
         read_multipart(body, TYPE)
 
 
 def test_a_part_that_comes_twice() -> None:
-    with pytest.raises(Refusal, match="the field 'a' twice"):
+    with pytest.raises(HttpRefusal, match="the field 'a' twice"):
         read_multipart(multipart_of({"a": "1"})[: -len("--limit--\r\n")] + multipart_of({"a": "2"}), TYPE)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import given
 
-from asking import NOW, Ask, asks, check_any, events_of, moments, multipart_of, refused
+from emulator_requests import NOW, Ask, asks, check_any, events_of, moments, multipart_of, refused
 from modelwire.emulators import Behaviour, EmulatorRequest, EmulatorResponse, HailuoEmulator
 
 QUERY = {

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from asking import BASE_URL, NOW, Ask
+from emulator_requests import BASE_URL, NOW, Ask
 from modelwire.emulators import EmulatorRequest, EmulatorResponse
-from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, required, whole_number
-from modelwire.emulators.refusal import Refusal
+from modelwire.emulators.parts.incoming import Route, StrictRequest, answer, expect_recent, required, whole_number
+from modelwire.emulators.parts.responses import HttpRefusal
 
 
-def incoming(**headers: str) -> Incoming:
-    return Incoming(Ask("GET", "/path?a=1&b=").having(**headers).request())
+def incoming(**headers: str) -> StrictRequest:
+    return StrictRequest(Ask("GET", "/path?a=1&b=").having(**headers).request())
 
 
 def test_a_request_is_taken_apart() -> None:
@@ -23,8 +23,8 @@ def test_a_request_is_taken_apart() -> None:
 @pytest.mark.parametrize(("target", "base_url"), [("path", BASE_URL), ("/p\u00e4th", BASE_URL), ("/", "http://\ud800")])
 def test_what_is_not_visible_ascii(target: str, base_url: str) -> None:
     request = EmulatorRequest(method="GET", target=target, headers=(), body=b"", base_url=base_url)
-    with pytest.raises(Refusal, match="visible ASCII"):
-        Incoming(request)
+    with pytest.raises(HttpRefusal, match="visible ASCII"):
+        StrictRequest(request)
 
 
 def test_a_header_is_found_in_any_case() -> None:
@@ -33,7 +33,7 @@ def test_a_header_is_found_in_any_case() -> None:
 
 @pytest.mark.parametrize("value", ["", " "])
 def test_an_empty_header_is_a_missing_one(value: str) -> None:
-    with pytest.raises(Refusal, match="'x-thing' is missing") as caught:
+    with pytest.raises(HttpRefusal, match="'x-thing' is missing") as caught:
         incoming(x_thing=value).header("x-thing", 401)
     assert caught.value.status == 401
 
@@ -45,7 +45,7 @@ def test_the_host_of_a_site_does_not_matter(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["null", "ftp://any.example/?v=2", "https://any.example/?v=3", "https://a b/?v=2"])
 def test_what_is_no_url_of_a_site(value: str) -> None:
-    with pytest.raises(Refusal, match="'referer' must be"):
+    with pytest.raises(HttpRefusal, match="'referer' must be"):
         incoming(referer=value).expect_site("referer", "/?v=2")
 
 
@@ -56,26 +56,26 @@ def test_whole_numbers(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1.0", "1e1", "11", "1_0", "\u0661", "9" * 10_000])
 def test_what_is_no_whole_number(text: str) -> None:
-    with pytest.raises(Refusal, match="it must be a whole number from 0 to 10"):
+    with pytest.raises(HttpRefusal, match="it must be a whole number from 0 to 10"):
         whole_number(text, "it", highest=10)
 
 
 def test_a_field_may_be_empty_where_that_is_said() -> None:
     assert required({"a": ""}, "a", "the form", may_be_empty=True) == ""
-    with pytest.raises(Refusal, match="an empty field 'a'"):
+    with pytest.raises(HttpRefusal, match="an empty field 'a'"):
         required({"a": ""}, "a", "the form")
-    with pytest.raises(Refusal, match="no field 'b'"):
+    with pytest.raises(HttpRefusal, match="no field 'b'"):
         required({"a": ""}, "b", "the form", may_be_empty=True)
 
 
 @pytest.mark.parametrize("moment", [NOW - 300.01, NOW + 300.01, float("nan"), float("inf")])
 def test_a_clock_that_is_off(moment: float) -> None:
-    with pytest.raises(Refusal, match="it is more than 300 s off"):
+    with pytest.raises(HttpRefusal, match="it is more than 300 s off"):
         expect_recent(moment, NOW, "it")
 
 
 def test_a_path_may_take_several_methods_and_give_arguments() -> None:
-    def said(incoming: Incoming, now: float, thing: str) -> EmulatorResponse:
+    def said(incoming: StrictRequest, now: float, thing: str) -> EmulatorResponse:
         return EmulatorResponse(headers=(("x-thing", thing),))
 
     routes = [Route(method, "/(?P<thing>[a-z]+)", said) for method in ("GET", "PUT")]

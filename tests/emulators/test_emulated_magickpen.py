@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given
 
-from asking import NOW, Ask, asks, check_any, json_of, moments, refused, whole
+from emulator_requests import NOW, Ask, asks, check_any, json_of, moments, refused, whole
 from modelwire.emulators import EmulatorRequest, MagickPenEmulator
 
 API_SECRET = re.compile(r'"X-API-Secret":"(\w+)"')

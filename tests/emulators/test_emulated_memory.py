@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from modelwire.emulators.memory import Memory, Mint
+from modelwire.emulators.parts.memory import Memory, Mint
 
 
 def test_a_value_is_there_until_its_time() -> None:

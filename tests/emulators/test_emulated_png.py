@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.emulators.png import draw
+from modelwire.emulators.parts.png import draw
 
 
 def chunks(picture: bytes) -> list[tuple[bytes, bytes]]:

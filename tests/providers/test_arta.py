@@ -14,14 +14,8 @@ from modelwire.events import Cancel, CredentialsReplaced
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
 from modelwire.provider import parse_options
-from modelwire.providers.arta import (
-    PROVIDER,
-    ArtaCredentials,
-    ArtaEndpoints,
-    ArtaImage,
-    ArtaOptions,
-)
-from scripted import (
+from modelwire.providers.arta import PROVIDER, ArtaCredentials, ArtaEndpoints, ArtaImage, ArtaOptions
+from played_flow import (
     NOW,
     Broken,
     Reply,

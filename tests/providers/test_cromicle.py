@@ -13,7 +13,7 @@ from modelwire.errors import InvalidInput
 from modelwire.limits import Limits
 from modelwire.outputs import TextDelta
 from modelwire.providers.cromicle import PROVIDER, CromicleChat, CromicleEndpoints, CromicleOptions
-from scripted import Broken, Response, begin, bytewise, cuts, header_map, play, say, two_part_cuts
+from played_flow import Broken, Response, begin, bytewise, cuts, header_map, play, say, two_part_cuts
 
 TEXT = "Grüße, 世界! 🐉"
 

@@ -12,19 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.cookies import Cookie
 from modelwire.errors import InvalidInput
 from modelwire.events import BodyReceived, CredentialsReplaced, ResponseStarted
+from modelwire.formats.cookies import Cookie
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, Restarted, TextDelta, TextReplaced
-from modelwire.providers.fakegpt import (
-    PROVIDER,
-    FakeGptChat,
-    FakeGptCredentials,
-    FakeGptEndpoints,
-    FakeGptOptions,
-)
-from scripted import (
+from modelwire.providers.fakegpt import PROVIDER, FakeGptChat, FakeGptCredentials, FakeGptEndpoints, FakeGptOptions
+from played_flow import (
     ENTROPY,
     Broken,
     Response,

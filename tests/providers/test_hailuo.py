@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.cookies import Cookie
 from modelwire.errors import InvalidInput
+from modelwire.formats.cookies import Cookie
 from modelwire.http import Request
 from modelwire.limits import Limits
 from modelwire.messages import Messages
@@ -38,7 +38,7 @@ from modelwire.providers.hailuo import (
     HailuoEndpoints,
     HailuoOptions,
 )
-from scripted import (
+from played_flow import (
     NOW,
     Broken,
     Response,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.browser_export import BrowserExport, SentRequest, parse_export
 from modelwire.catalog import PROVIDERS
 from modelwire.commands import Evaluate, Finished, OpenPage, Sleep
-from modelwire.cookies import Cookie
 from modelwire.errors import InvalidInput
 from modelwire.events import Cancel, PageClosed, PageEvaluated, Start
+from modelwire.formats.browser_export import BrowserExport, SentRequest, parse_export
+from modelwire.formats.cookies import Cookie
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, LoginRequired
 from modelwire.provider import rebase
@@ -29,9 +29,9 @@ from modelwire.providers.hailuo_login import (
     PageState,
     browser_name,
 )
-from modelwire.recorder import Recorder
+from modelwire.recording import Recorder
 from modelwire.testing import assert_replays
-from scripted import ENTROPY, NOW, Session, begin, header, query, through_json
+from played_flow import ENTROPY, NOW, Session, begin, header, query, through_json
 
 SITE = "https://www.hailuo.ai"
 TOKEN, UUID, DEVICE = "T-123456.abc", "00000000-0000-4000-8000-000000000001", "303959473214"

@@ -15,14 +15,20 @@ from hypothesis import strategies as st
 from modelwire.errors import InvalidInput
 from modelwire.http import Request
 from modelwire.limits import Limits
-from modelwire.providers.magickpen import (
-    PROVIDER,
-    MagickPenChat,
-    MagickPenEndpoints,
-    MagickPenOptions,
-    as_javascript,
+from modelwire.providers.magickpen import PROVIDER, MagickPenChat, MagickPenEndpoints, MagickPenOptions, as_javascript
+from played_flow import (
+    NOW,
+    Broken,
+    Response,
+    Session,
+    begin,
+    bytewise,
+    header_map,
+    play,
+    say,
+    through_json,
+    two_part_cuts,
 )
-from scripted import NOW, Broken, Response, Session, begin, bytewise, header_map, play, say, through_json, two_part_cuts
 
 DEFAULTS = MagickPenOptions()
 BUNDLE = '!function(){e={"X-API-Secret":"Api_Secret1",foo:1},t={secret:"Se_cret2"}}()'

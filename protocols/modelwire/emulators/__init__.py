@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from modelwire.emulators.arta import ArtaEmulator
-from modelwire.emulators.cromicle import CromicleEmulator
-from modelwire.emulators.emulator import (
+from .arta import ArtaEmulator
+from .cromicle import CromicleEmulator
+from .emulator import (
     CLOCK_SKEW,
     DEFAULT_BEHAVIOUR,
     NONCE_LIFE,
@@ -14,9 +14,9 @@ from modelwire.emulators.emulator import (
     EmulatorRequest,
     EmulatorResponse,
 )
-from modelwire.emulators.fakegpt import FakeGptEmulator
-from modelwire.emulators.hailuo import HailuoEmulator
-from modelwire.emulators.magickpen import MagickPenEmulator
+from .fakegpt import FakeGptEmulator
+from .hailuo import HailuoEmulator
+from .magickpen import MagickPenEmulator
 
 EMULATORS: dict[str, type[MagickPenEmulator | FakeGptEmulator | HailuoEmulator | CromicleEmulator | ArtaEmulator]] = {
     "magickpen": MagickPenEmulator,

@@ -10,12 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
-from modelwire.emulators.incoming import Incoming, Route, answer, required, whole_number
-from modelwire.emulators.memory import Memory, Mint
-from modelwire.emulators.png import SIZE, draw
-from modelwire.emulators.refusal import Refusal
-from modelwire.emulators.responses import bytes_response, json_response
+from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
+from .parts.incoming import Route, StrictRequest, answer, required, whole_number
+from .parts.memory import Memory, Mint
+from .parts.png import SIZE, draw
+from .parts.responses import HttpRefusal, bytes_response, json_response
 
 MOST_JOBS = 1000
 MOST_ACCOUNTS = 10_000
@@ -113,20 +112,20 @@ class ArtaEmulator:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
-    def _sign_up(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _sign_up(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         incoming.query_field("key")
         incoming.json(SignUp)
         account = self._mint.make("account")
         return json_response(SignedUp(*self._issue(account, now), account))
 
-    def _refresh(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _refresh(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         incoming.query_field("key")
         form = incoming.form()
         if required(form, "grant_type", "the form") != "refresh_token":
-            raise Refusal(400, "the form's field 'grant_type' must be 'refresh_token'")
+            raise HttpRefusal(400, "the form's field 'grant_type' must be 'refresh_token'")
         account = self._refresh_tokens.pop(required(form, "refresh_token", "the form"), now)
         if account is None:
-            raise Refusal(403, "the form's field 'refresh_token' is unknown, or was used before")
+            raise HttpRefusal(403, "the form's field 'refresh_token' is unknown, or was used before")
         return json_response(Refreshed(*self._issue(account, now), account))
 
     def _issue(self, account: str, now: float) -> tuple[str, str, str]:
@@ -136,14 +135,14 @@ class ArtaEmulator:
         self._refresh_tokens.put(refresh_token, account, now)
         return id_token, refresh_token, f"{self._behaviour.token_life:.0f}"
 
-    def _submit(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _submit(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         self._check_login(incoming, now)
         job = _read_job(incoming.form(), now)
         record_id = self._mint.make("job")
         self._jobs.put(record_id, job, now)
         return json_response({"record_id": record_id})
 
-    def _status(self, incoming: Incoming, now: float, record_id: str) -> EmulatorResponse:
+    def _status(self, incoming: StrictRequest, now: float, record_id: str) -> EmulatorResponse:
         self._check_login(incoming, now)
         job = self._find_job(record_id, now)
         status = self._stage(job, now)
@@ -151,21 +150,21 @@ class ArtaEmulator:
         places = [ImagePlace(url) for url in urls] if status == "DONE" else []
         return json_response(Status(record_id, status, places))
 
-    def _image(self, incoming: Incoming, now: float, record_id: str, index: str) -> EmulatorResponse:
+    def _image(self, incoming: StrictRequest, now: float, record_id: str, index: str) -> EmulatorResponse:
         job = self._find_job(record_id, now)
         if int(index) >= job.images or self._stage(job, now) != "DONE":
-            raise Refusal(404, f"the job has no image {index}, or not yet")
+            raise HttpRefusal(404, f"the job has no image {index}, or not yet")
         picture = draw(f"{job.style}: {job.prompt}", job.seed + int(index), job.width, job.height)
         return bytes_response(picture, "image/png")
 
-    def _check_login(self, incoming: Incoming, now: float) -> None:
+    def _check_login(self, incoming: StrictRequest, now: float) -> None:
         if self._id_tokens.get(incoming.header("Authorization", 401), now) is None:
-            raise Refusal(401, "the header 'Authorization' holds no idToken, or one that has expired")
+            raise HttpRefusal(401, "the header 'Authorization' holds no idToken, or one that has expired")
 
     def _find_job(self, record_id: str, now: float) -> Job:
         job = self._jobs.get(record_id, now)
         if job is None:
-            raise Refusal(404, "there is no job of that id")
+            raise HttpRefusal(404, "there is no job of that id")
         return job
 
     def _stage(self, job: Job, now: float) -> str:
@@ -180,9 +179,9 @@ def _read_job(form: dict[str, str], now: float) -> Job:
     required(form, "negative_prompt", "the form", may_be_empty=True)
     style = required(form, "style", "the form")
     if style not in STYLES:
-        raise Refusal(400, "the form's field 'style' is not the name of a style")
+        raise HttpRefusal(400, "the form's field 'style' is not the name of a style")
     if not _DECIMAL.fullmatch(required(form, "cfg_scale", "the form")):
-        raise Refusal(400, "the form's field 'cfg_scale' must be a number, not negative")
+        raise HttpRefusal(400, "the form's field 'cfg_scale' must be a number, not negative")
     _number(form, "steps", 1, 1000)
     width, height = _size(required(form, "aspect_ratio", "the form"))
     return Job(
@@ -205,7 +204,9 @@ def _size(aspect_ratio: str) -> tuple[int, int]:
     """Width and height in pixels, the longer of them `SIZE`."""
     matched = _ASPECT_RATIO.fullmatch(aspect_ratio)
     if matched is None:
-        raise Refusal(400, "the form's field 'aspect_ratio' must be two whole numbers with a colon between, like 16:9")
+        raise HttpRefusal(
+            400, "the form's field 'aspect_ratio' must be two whole numbers with a colon between, like 16:9"
+        )
     across, down = int(matched[1]), int(matched[2])
     longer = max(across, down)
     return max(SHORTEST_SIDE, SIZE * across // longer), max(SHORTEST_SIDE, SIZE * down // longer)

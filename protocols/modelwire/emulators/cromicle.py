@@ -6,11 +6,10 @@ import hashlib
 
 import msgspec
 
-from modelwire.emulators.answers import answer_to
-from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
-from modelwire.emulators.incoming import Incoming, Route, answer
-from modelwire.emulators.refusal import Refusal
-from modelwire.emulators.responses import text_stream
+from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
+from .parts.answers import answer_to
+from .parts.incoming import Route, StrictRequest, answer
+from .parts.responses import HttpRefusal, text_stream
 
 # What the site's own page sends as its token, and mixes into the hash.
 PAGE_TOKEN = "abc"
@@ -35,15 +34,15 @@ class CromicleEmulator:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
-    def _chat(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _chat(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         incoming.expect_headers((("accept", "*/*"),))
         question = incoming.json(Question)
         if not question.message.strip():
-            raise Refusal(400, "the field 'message' is empty")
+            raise HttpRefusal(400, "the field 'message' is empty")
         if question.token != PAGE_TOKEN:
-            raise Refusal(403, "the field 'token' is not the token of the page")
+            raise HttpRefusal(403, "the field 'token' is not the token of the page")
         digest = hashlib.sha256(PAGE_TOKEN.encode())
         digest.update(question.message.encode())
         if question.hash != digest.hexdigest():
-            raise Refusal(403, "the field 'hash' is not the SHA-256 of token and message")
+            raise HttpRefusal(403, "the field 'hash' is not the SHA-256 of token and message")
         return text_stream(answer_to(question.message), self._behaviour)

@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from modelwire.emulators.answers import answer_to, growing, quote
-from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
-from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, required, whole_number
-from modelwire.emulators.memory import Memory, Mint
-from modelwire.emulators.refusal import Refusal
-from modelwire.emulators.responses import event_stream, json_event, json_response
 from modelwire.sse import encode_event
+
+from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
+from .parts.answers import answer_to, growing, quote
+from .parts.incoming import Route, StrictRequest, answer, expect_recent, required, whole_number
+from .parts.memory import Memory, Mint
+from .parts.responses import HttpRefusal, event_stream, json_event, json_response
 
 SHARED_TOKENS = 3
 MOST_SESSIONS = 1000
@@ -133,45 +133,45 @@ class FakeGptEmulator:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
-    def _loads(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _loads(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         _expect_browser(incoming)
         moment = whole_number(incoming.query_field("t"), "the query's field 't'")
         expect_recent(moment, now, "the query's field 't'")
         return json_response({"loads": [{"token_id": token_id, "count": 1} for token_id in self._offered]})
 
-    def _login(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _login(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         _expect_browser(incoming)
         form = incoming.form()
         token_id = required(form, "token_key", "the form")
         if not _PASSWORD.fullmatch(required(form, "session_password", "the form")):
-            raise Refusal(400, "the form's field 'session_password' must be 10 characters of a-z and 0-9")
+            raise HttpRefusal(400, "the form's field 'session_password' must be 10 characters of a-z and 0-9")
         if token_id not in self._offered:
-            raise Refusal(403, "the form's field 'token_key' is not a token on offer")
+            raise HttpRefusal(403, "the form's field 'token_key' is not a token on offer")
         session = self._mint.make("session")
         self._sessions.put(session, True, now)
         cookies = (f"{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax", "locale=en; Path=/; Max-Age=86400")
         return json_response({"message": "welcome"}, headers=tuple(("set-cookie", cookie) for cookie in cookies))
 
-    def _session(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _session(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         _expect_browser(incoming)
         if not self._sessions.get(_cookie(incoming), now):
-            raise Refusal(401, f"the cookie {COOKIE!r} is not that of a login")
+            raise HttpRefusal(401, f"the cookie {COOKIE!r} is not that of a login")
         token = self._mint.make("access token")
         self._tokens.put(token, True, now, self._behaviour.token_life)
         return json_response({"user": {"id": "user-emulated", "name": "Shared"}, "accessToken": token})
 
-    def _converse(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _converse(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         _expect_browser(incoming)
         incoming.expect_headers((("Accept", "text/event-stream"),))
         scheme, _, token = incoming.header("X-Authorization", 401).partition(" ")
         if scheme != "Bearer" or not self._tokens.get(token, now):
-            raise Refusal(401, "the header 'X-Authorization' holds no access token, or one that has expired")
+            raise HttpRefusal(401, "the header 'X-Authorization' holds no access token, or one that has expired")
         question = incoming.json(Question)
         if not question.history_and_training_disabled or question.force_paragen:
-            raise Refusal(400, "'history_and_training_disabled' must be true, and 'force_paragen' false")
+            raise HttpRefusal(400, "'history_and_training_disabled' must be true, and 'force_paragen' false")
         prompt = question.messages[0].content.parts[0]
         if not prompt.strip():
-            raise Refusal(400, "the message's part is empty")
+            raise HttpRefusal(400, "the message's part is empty")
         return event_stream(self._events(prompt), self._behaviour)
 
     def _events(self, prompt: str) -> Iterator[bytes]:
@@ -189,13 +189,13 @@ def _message(id: str, role: str, text: str, message_type: str | None = None) -> 
     return SaidMessage(id, SaidAuthor(role), SaidContent((text,)), SaidMetadata(message_type))
 
 
-def _expect_browser(incoming: Incoming) -> None:
+def _expect_browser(incoming: StrictRequest) -> None:
     """What every request carries."""
     incoming.expect_headers(_HEADERS)
     incoming.expect_site("Referer", "/?v=2")
 
 
-def _cookie(incoming: Incoming) -> str:
+def _cookie(incoming: StrictRequest) -> str:
     """The value of the login's cookie, empty where it is not among those that came."""
     pairs = (pair.strip().partition("=") for pair in incoming.header("Cookie", 401).split(";"))
     return {name: value for name, _, value in pairs}.get(COOKIE, "")

@@ -9,19 +9,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelwire.emulators.answers import answer_to, growing, quote
-from modelwire.emulators.emulator import (
-    DEFAULT_BEHAVIOUR,
-    NONCE_LIFE,
-    Behaviour,
-    EmulatorRequest,
-    EmulatorResponse,
-)
-from modelwire.emulators.hailuo_page import Device, login_page, welcome_page
-from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, required, whole_number
-from modelwire.emulators.memory import Memory, Mint
-from modelwire.emulators.refusal import Refusal
-from modelwire.emulators.responses import event_stream, json_event
+from .emulator import DEFAULT_BEHAVIOUR, NONCE_LIFE, Behaviour, EmulatorRequest, EmulatorResponse
+from .hailuo_page import Device, login_page, welcome_page
+from .parts.answers import answer_to, growing, quote
+from .parts.incoming import Route, StrictRequest, answer, expect_recent, required, whole_number
+from .parts.memory import Memory, Mint
+from .parts.responses import HttpRefusal, event_stream, json_event
 
 # The one login there is.
 LOGIN_TOKEN = "emulated-token"
@@ -120,10 +113,10 @@ class HailuoEmulator:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
-    def _show_login(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _show_login(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         return login_page()
 
-    def _log_in(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _log_in(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         form = incoming.form()
         for name in ("email", "password"):
             required(form, name, "the form")
@@ -133,28 +126,28 @@ class HailuoEmulator:
         issued = (("set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"),)
         return welcome_page(LOGIN_TOKEN, device, self._behaviour.sign_in, issued)
 
-    def _check_device(self, incoming: Incoming, now: float) -> None:
+    def _check_device(self, incoming: StrictRequest, now: float) -> None:
         sent, came = dict(incoming.query_pairs()), incoming.cookies().get(COOKIE)
         login = self._logins.get(sent["uuid"], now)
         if login is None and came is None:
             return  # nobody has logged in with this device here: the token alone has to do
         if login is None or came != login.cookie:
-            raise Refusal(403, f"the cookie {COOKIE!r} is not the one that this device was issued")
+            raise HttpRefusal(403, f"the cookie {COOKIE!r} is not the one that this device was issued")
         if sent["device_id"] != login.device.device_id:
-            raise Refusal(403, "the query's field 'device_id' is not that of the device that logged in")
+            raise HttpRefusal(403, "the query's field 'device_id' is not that of the device that logged in")
 
-    def _send(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _send(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         unix = _check_query(incoming, now)
         if incoming.header("token", 401) != LOGIN_TOKEN:
-            raise Refusal(401, "the header 'token' is not that of a login")
+            raise HttpRefusal(401, "the header 'token' is not that of a login")
         self._check_device(incoming, now)
         form = incoming.multipart()
         _check_form(form)
         signature = incoming.header("yy")
         if signature != _signature(incoming.target, form, unix):
-            raise Refusal(403, "the header 'yy' does not sign this path, query and form")
+            raise HttpRefusal(403, "the header 'yy' does not sign this path, query and form")
         if self._signatures.get(signature, now):
-            raise Refusal(409, "the header 'yy' was used before")
+            raise HttpRefusal(409, "the header 'yy' was used before")
         chat_id, count = self._enter(form["chatID"], now)
         self._signatures.put(signature, True, now, NONCE_LIFE)
         return event_stream(_events(form["msgContent"], chat_id, count), self._behaviour, stays_open=True)
@@ -166,20 +159,20 @@ class HailuoEmulator:
         else:
             count = self._chats.get(chat_id, now) or 0
             if not count:
-                raise Refusal(404, "the form's field 'chatID' is not that of a chat here")
+                raise HttpRefusal(404, "the form's field 'chatID' is not that of a chat here")
         self._chats.put(chat_id, count + 1, now)
         return chat_id, count + 1
 
 
-def _check_query(incoming: Incoming, now: float) -> str:
+def _check_query(incoming: StrictRequest, now: float) -> str:
     """`unix` as it was sent, of a query that holds what it must, in the order in which it must."""
     pairs = incoming.query_pairs()
     names = [name for name, _ in pairs]
     if names != [name for name, _ in QUERY]:
-        raise Refusal(400, f"the query must hold, in this order: {', '.join(name for name, _ in QUERY)}")
+        raise HttpRefusal(400, f"the query must hold, in this order: {', '.join(name for name, _ in QUERY)}")
     for (name, value), (_, expected) in zip(pairs, QUERY, strict=True):
         if not value or expected not in (value, None):
-            raise Refusal(400, f"the query's field {name!r} must be {repr(expected) if expected else 'something'}")
+            raise HttpRefusal(400, f"the query's field {name!r} must be {repr(expected) if expected else 'something'}")
         if name in _NUMBERS:
             whole_number(value, f"the query's field {name!r}")
     unix = pairs[-1][1]
@@ -192,7 +185,7 @@ def _check_form(form: dict[str, str]) -> None:
     required(form, "msgContent", "the form")
     whole_number(required(form, "chatID", "the form"), "the form's field 'chatID'")
     if required(form, "searchMode", "the form") != "0":
-        raise Refusal(400, "the form's field 'searchMode' must be '0'")
+        raise HttpRefusal(400, "the form's field 'searchMode' must be '0'")
 
 
 def _signature(target: str, form: dict[str, str], unix: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from modelwire.emulators.emulator import EmulatorResponse
-from modelwire.emulators.responses import bytes_response
 from modelwire.http import Headers
+
+from .emulator import EmulatorResponse
+from .parts.responses import bytes_response
 
 _PAGE = """\
 <!doctype html>

@@ -8,18 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from modelwire.emulators.answers import answer_to
-from modelwire.emulators.emulator import (
-    DEFAULT_BEHAVIOUR,
-    NONCE_LIFE,
-    Behaviour,
-    EmulatorRequest,
-    EmulatorResponse,
-)
-from modelwire.emulators.incoming import Incoming, Route, answer, expect_recent, whole_number
-from modelwire.emulators.memory import Memory, Mint
-from modelwire.emulators.refusal import Refusal
-from modelwire.emulators.responses import bytes_response, text_stream
+from .emulator import DEFAULT_BEHAVIOUR, NONCE_LIFE, Behaviour, EmulatorRequest, EmulatorResponse
+from .parts.answers import answer_to
+from .parts.incoming import Route, StrictRequest, answer, expect_recent, whole_number
+from .parts.memory import Memory, Mint
+from .parts.responses import HttpRefusal, bytes_response, text_stream
 
 # The name that one of the bundles once had, and that clients wrote down: always served here, with both keys in it.
 HISTORICAL_BUNDLE = "bf709a9ce19f14e18116"
@@ -105,47 +98,47 @@ class MagickPenEmulator:
         """Answer one request. Never raises."""
         return answer(request, now, self._routes)
 
-    def _index(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _index(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         return bytes_response(_INDEX.format(*self._bundles).encode(), "text/html; charset=utf-8")
 
-    def _theme(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _theme(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         return _script('document.documentElement.className="dark";\n')
 
-    def _bundle(self, incoming: Incoming, now: float, name: str) -> EmulatorResponse:
+    def _bundle(self, incoming: StrictRequest, now: float, name: str) -> EmulatorResponse:
         if name == HISTORICAL_BUNDLE:
             return _script(self._packed(0, f"{_SECRET_CODE};{_HEADERS_CODE}"))
         if name not in self._bundles:
-            raise Refusal(404, f"there is no script {incoming.path}: the site was deployed anew since")
+            raise HttpRefusal(404, f"there is no script {incoming.path}: the site was deployed anew since")
         place = self._bundles.index(name)
         return _script(self._packed(place, _CODES[place]))
 
     def _packed(self, place: int, code: str) -> str:
         return _SHELL.format(place=place, code=code.format(**self._keys))
 
-    def _ask(self, incoming: Incoming, now: float) -> EmulatorResponse:
+    def _ask(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
         incoming.expect_headers(_ASK_HEADERS)
         incoming.expect_site("origin", "")
         incoming.expect_site("referer", "/")
         nonce = self._check_signature(incoming, now)
         question = incoming.json(Question)
         if not question.query.strip():
-            raise Refusal(400, "the field 'query' is empty")
+            raise HttpRefusal(400, "the field 'query' is empty")
         if self._nonces.get(nonce, now):
-            raise Refusal(409, "the nonce was used before")
+            raise HttpRefusal(409, "the nonce was used before")
         self._nonces.put(nonce, True, now, NONCE_LIFE)
         return text_stream(answer_to(question.query), self._behaviour)
 
-    def _check_signature(self, incoming: Incoming, now: float) -> str:
+    def _check_signature(self, incoming: StrictRequest, now: float) -> str:
         """The nonce of a request that holds both keys and is signed for about `now`."""
         nonce, timestamp = incoming.header("nonce"), incoming.header("timestamp")
         if not _NONCE.fullmatch(nonce) or float(nonce) >= 1:
-            raise Refusal(400, "the header 'nonce' must be a decimal number of at least 0 and below 1")
+            raise HttpRefusal(400, "the header 'nonce' must be a decimal number of at least 0 and below 1")
         expect_recent(whole_number(timestamp, "the header 'timestamp'") / 1000, now, "the header 'timestamp'")
         for header, key in (("x-api-secret", "api_secret"), ("secret", "secret")):
             if incoming.header(header) != self._keys[key]:
-                raise Refusal(403, f"the header {header!r} is not the key from the site's script")
+                raise HttpRefusal(403, f"the header {header!r} is not the key from the site's script")
         if incoming.header("signature") != _signature(nonce, timestamp):
-            raise Refusal(403, "the header 'signature' is not the MD5 of the sorted salt, timestamp and nonce")
+            raise HttpRefusal(403, "the header 'signature' is not the MD5 of the sorted salt, timestamp and nonce")
         return nonce
 
 

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Meta
 
 from modelwire.chat import ChatFlow
-from modelwire.cookies import Cookies, cookie_header, store_cookies
 from modelwire.errors import NoAnswer, Refused, RemoteProtocolError
 from modelwire.flow import NOT_KEPT, Steps
+from modelwire.formats.cookies import Cookies, cookie_header, store_cookies
 from modelwire.http import Headers, Reply, Request, form_body, json_body
 from modelwire.json import JsonValue
 from modelwire.outputs import CredentialsChanged

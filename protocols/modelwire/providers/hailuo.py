@@ -14,21 +14,22 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from modelwire.chat import ChatFlow
-from modelwire.cookies import cookie_header
 from modelwire.errors import LoginRequiredError, NoAnswer
 from modelwire.flow import NOT_KEPT, Steps
+from modelwire.formats.cookies import cookie_header
 from modelwire.http import Request, multipart_body
 from modelwire.json import as_struct
 from modelwire.messages import last_user_message
 from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
 from modelwire.provider import Provider
-from modelwire.providers.hailuo_login import LABEL as LABEL
-from modelwire.providers.hailuo_login import HailuoCredentials as HailuoCredentials
-from modelwire.providers.hailuo_login import HailuoEndpoints as HailuoEndpoints
-from modelwire.providers.hailuo_login import HailuoLogin, login_command
-from modelwire.providers.hailuo_login import HailuoOptions as HailuoOptions
 from modelwire.sse import ServerSentEvent
 from modelwire.text import CumulativeText, EventSink
+
+from .hailuo_login import LABEL as LABEL
+from .hailuo_login import HailuoCredentials as HailuoCredentials
+from .hailuo_login import HailuoEndpoints as HailuoEndpoints
+from .hailuo_login import HailuoLogin, login_command
+from .hailuo_login import HailuoOptions as HailuoOptions
 
 # Statuses by which the service says that the login is no longer good.
 REFUSED = (401, 403)

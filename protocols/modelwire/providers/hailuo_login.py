@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from modelwire.browser_export import BrowserExport, SentRequest
-from modelwire.cookies import Cookie, Cookies, site_cookies
 from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.flow import NOT_KEPT, Steps
+from modelwire.formats.browser_export import BrowserExport, SentRequest
+from modelwire.formats.cookies import Cookie, Cookies, site_cookies
 from modelwire.http import find_header, origin
 from modelwire.json import decode
 from modelwire.login import LoginFlow

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelwire.testing.recordings import assert_replays
+from .recordings import assert_replays
 
 if TYPE_CHECKING:
-    from modelwire.testing.kit import FlowKit
-    from modelwire.testing.login_kit import LoginKit
-    from modelwire.testing.login_stage import Page
+    from .kit import FlowKit
+    from .login_kit import LoginKit
+    from .login_stage import Page
 
 __all__ = ["FlowKit", "LoginKit", "Page", "assert_replays"]
 
@@ -21,8 +21,8 @@ __all__ = ["FlowKit", "LoginKit", "Page", "assert_replays"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from modelwire.testing.kit import FlowKit
-    from modelwire.testing.login_kit import LoginKit
-    from modelwire.testing.login_stage import Page
+    from .kit import FlowKit
+    from .login_kit import LoginKit
+    from .login_stage import Page
 
     return {"FlowKit": FlowKit, "LoginKit": LoginKit, "Page": Page}[name]

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import groupby, zip_longest
 
 from modelwire.outputs import TextDelta
-from modelwire.testing.session import Item, Session
+
+from .session import Item, Session
 
 
 def joined(items: Iterable[Item]) -> list[Item]:

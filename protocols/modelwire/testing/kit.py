@@ -24,18 +24,19 @@ from modelwire.flow import Flow
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.provider import Provider
-from modelwire.testing.breaks import Break, breaks
-from modelwire.testing.burdens import PIECE, WHOLE, check_bounds, check_time
-from modelwire.testing.comparison import check_replay, check_same
-from modelwire.testing.echoes import Echo, echoes
-from modelwire.testing.hostile import LINES, TIGHT, TYPES, UNITS, Bad, Repeated, Valued, bad_answers, places_of
-from modelwire.testing.inputs import Given, given_instead
-from modelwire.testing.machine import Sessions
-from modelwire.testing.moves import ANY_TIME, CRASHING, FAULTS, INSTEAD, WILD, Move, make, some
-from modelwire.testing.rehearsal import Scene, State, rehearse
-from modelwire.testing.secrecy import SECRET_NAMES, check_secrecy
-from modelwire.testing.stage import MOST_STEPS, Stage, Subject
-from modelwire.testing.wire import Answer, place_of
+
+from .comparison import check_replay, check_same
+from .faults.breaks import Break, breaks
+from .faults.burdens import PIECE, WHOLE, check_bounds, check_time
+from .faults.echoes import Echo, echoes
+from .faults.hostile import LINES, TIGHT, TYPES, UNITS, Bad, Repeated, Valued, bad_answers, places_of
+from .faults.inputs import Given, given_instead
+from .faults.moves import ANY_TIME, CRASHING, FAULTS, INSTEAD, WILD, Move, make, some
+from .machine import Sessions
+from .rehearsal import Scene, State, rehearse
+from .secrecy import SECRET_NAMES, check_secrecy
+from .stage import MOST_STEPS, Stage, Subject
+from .wire import Answer, place_of
 
 # Events that are as they should be, before anything else happens.
 BEGUN = st.integers(0, 24)

@@ -21,12 +21,13 @@ from modelwire.json import as_struct
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
 from modelwire.provider import Provider
-from modelwire.testing.comparison import check_replay
-from modelwire.testing.hostile import BODIES, VALUES, Valued, places_of
-from modelwire.testing.kit import for_all
-from modelwire.testing.login_stage import LoginStage, Page
-from modelwire.testing.moves import EVENTS, make, some
-from modelwire.testing.secrecy import SECRET_NAMES, most_of, recording_of, secrets_of_value, shown_by, spellings
+
+from .comparison import check_replay
+from .faults.hostile import BODIES, VALUES, Valued, places_of
+from .faults.moves import EVENTS, make, some
+from .kit import for_all
+from .login_stage import LoginStage, Page
+from .secrecy import SECRET_NAMES, most_of, recording_of, secrets_of_value, shown_by, spellings
 
 Move = Callable[[LoginStage], object]
 

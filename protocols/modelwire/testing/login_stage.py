@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from modelwire.commands import Evaluate
-from modelwire.cookies import Cookies
 from modelwire.events import (
     BodyReceived,
     Cancel,
@@ -24,10 +23,12 @@ from modelwire.events import (
     Woken,
 )
 from modelwire.flow import Flow
+from modelwire.formats.cookies import Cookies
 from modelwire.json import JsonObject
 from modelwire.outputs import CredentialsChanged
-from modelwire.testing.session import Session
-from modelwire.testing.stage import MOST_STEPS, NOW, RESTART, SECRET_ENTROPY
+
+from .session import Session
+from .stage import MOST_STEPS, NOW, RESTART, SECRET_ENTROPY
 
 _NUMBERED = (BodyReceived, ResponseStarted, ResponseEnded, RequestFailed, PageEvaluated, PageClosed)
 

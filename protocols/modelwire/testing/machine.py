@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from modelwire.events import RequestFailureKind
-from modelwire.testing.rehearsal import Scene
-from modelwire.testing.stage import Stage
+
+from .rehearsal import Scene
+from .stage import Stage
 
 _scenes = st.runner().flatmap(lambda machine: st.sampled_from(machine.scenes))
 _kinds = st.sampled_from(["connect", "timeout", "network", "protocol"])

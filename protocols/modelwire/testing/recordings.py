@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from modelwire.flow import Flow
-from modelwire.replay import Replay
+from modelwire.recording.replay import Replay
 
 
 def assert_replays(

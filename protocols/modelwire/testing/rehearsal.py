@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modelwire.limits import DEFAULT_LIMITS, Limits
-from modelwire.testing.session import Item
-from modelwire.testing.stage import Outcome, Past, Place, Stage, Subject
-from modelwire.testing.wire import Answer, place_of
+
+from .session import Item
+from .stage import Outcome, Past, Place, Stage, Subject
+from .wire import Answer, place_of
 
 MINUTE, DAY = 60.0, 86_400.0
 # A job is asked for again and again: so often is what is always the same state tried.

@@ -9,13 +9,14 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 import msgspec
 
-from modelwire.flow import SHORTEST_SECRET
 from modelwire.http import Headers, Request, media_type
 from modelwire.json import JsonValue
 from modelwire.outputs import ImageReady, JobAccepted, TextDelta, TextReplaced, TitleChanged
-from modelwire.recorder import Recorder
-from modelwire.testing.session import Session
-from modelwire.testing.stage import Stage
+from modelwire.recording.recorder import Recorder
+from modelwire.redaction import SHORTEST_SECRET
+
+from .session import Session
+from .stage import Stage
 
 # Names of headers, of fields of forms and queries, and of JSON, whose values are secrets.
 SECRET_NAMES = re.compile(

@@ -30,8 +30,9 @@ from modelwire.http import Request
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, TextDelta, TextReplaced
-from modelwire.testing.session import Item, Session, shown
-from modelwire.testing.wire import Answer, ask, events_of, place_of
+
+from .session import Item, Session, shown
+from .wire import Answer, ask, events_of, place_of
 
 NOW = 1_700_000_000.25
 SECRET_ENTROPY = b"what is drawn from this is never recorded"

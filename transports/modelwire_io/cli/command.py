@@ -11,7 +11,7 @@ import click
 
 import modelwire
 from modelwire.errors import FlowFailed, InvalidInput, ModelwireError
-from modelwire.provider import find_name
+from modelwire.names import find_name
 
 from .debugging import Invocation, debug_option
 from .terminal import note, prepare_streams

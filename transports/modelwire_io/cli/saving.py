@@ -11,8 +11,8 @@ from typing import Protocol
 
 from modelwire.errors import JobFailed
 from modelwire.outputs import ImageReady, JobAccepted, StatusChanged
-from modelwire_io.jobs import JobFolder, KeptJob, jobs_directory, kept_id
-from modelwire_io.work import ImageJob
+from modelwire_io.client.run import ImageJob
+from modelwire_io.store.jobs import JobFolder, KeptJob, jobs_directory, kept_id
 
 from .reporting import ImageSaved, write_json
 from .terminal import is_colourful, note, write_line

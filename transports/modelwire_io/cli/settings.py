@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import click
 
 from modelwire.provider import Provider, parse_options
-from modelwire_io.client import Client, Configuration
+from modelwire_io.client.client import Client, Configuration
 
 from .debugging import debug_option
 

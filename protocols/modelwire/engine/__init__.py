@@ -1,0 +1,1 @@
+"""The machine under `Flow`. Nothing outside `modelwire.flow` needs it."""

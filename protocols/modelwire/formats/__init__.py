@@ -1,0 +1,1 @@
+"""General formats: compressed bodies, cookies, dates, and what a browser exports."""

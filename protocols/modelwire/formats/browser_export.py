@@ -1,0 +1,142 @@
+"""What a browser knows, as it writes it to a file: a HAR, a list of cookies, or the state of its storage.
+
+A HAR (HTTP Archive 1.2) is what developer tools save of a page's requests: http://www.softwareishard.com/blog/har-12-spec/.
+Cookies are listed by extensions for that (name, value, domain, path, expirationDate, hostOnly, ...), and by Playwright,
+whose `storage_state` also has localStorage: https://playwright.dev/python/docs/api/class-browsercontext.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from modelwire.errors import InvalidInput
+from modelwire.http import Headers
+
+from .cookies import Cookie
+
+T = TypeVar("T")
+
+# Bytes. A HAR holds whole responses, and may be long.
+LONGEST_EXPORT = 128 * 1024 * 1024
+
+
+class SentRequest(msgspec.Struct, frozen=True):
+    """A request that the browser has sent."""
+
+    url: str
+    headers: Headers
+
+    def __repr__(self) -> str:
+        return f"SentRequest(headers=<{len(self.headers)}>)"
+
+
+class BrowserExport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found: requests in their order, cookies, and localStorage by origin."""
+
+    requests: tuple[SentRequest, ...] = ()
+    cookies: tuple[Cookie, ...] = ()
+    local_storage: dict[str, dict[str, str]] = {}
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.requests)} requests, {len(self.cookies)} cookies, {len(self.local_storage)} origins"
+        return f"BrowserExport(<{counts}>)"
+
+
+def parse_export(data: bytes) -> BrowserExport:
+    """Read a file that a browser has written. Raises `InvalidInput` for any other, and shows nothing of it."""
+    if len(data) > LONGEST_EXPORT:
+        raise InvalidInput(f"the file is longer than {LONGEST_EXPORT // 1024**2} MiB: export one page's requests alone")
+    text = data.removeprefix(b"\xef\xbb\xbf")
+    start = text.lstrip()[:1]
+    if start == b"[":
+        return BrowserExport(cookies=_as_cookies(_decode(text, list[_ExportedCookie])))
+    if start != b"{":
+        raise InvalidInput("the file is neither a HAR nor a JSON export of cookies")
+    found = _decode(text, _Export)
+    if found.log is None and found.cookies is None:
+        raise InvalidInput("the file is JSON, but neither a HAR nor an export of cookies")
+    return BrowserExport(
+        requests=() if found.log is None else tuple(_as_request(entry.request) for entry in found.log.entries),
+        cookies=_as_cookies(found.cookies or []),
+        local_storage={
+            state.origin: {item.name: item.value for item in state.local_storage} for state in found.origins
+        },
+    )
+
+
+# The files.
+
+
+class _Pair(msgspec.Struct):
+    name: str
+    value: str
+
+
+class _HarRequest(msgspec.Struct):
+    url: str
+    headers: list[_Pair] = []
+
+
+class _HarEntry(msgspec.Struct):
+    request: _HarRequest
+
+
+class _HarLog(msgspec.Struct):
+    entries: list[_HarEntry]
+
+
+class _ExportedCookie(msgspec.Struct):
+    name: str
+    value: str
+    domain: str
+    path: str = "/"
+    secure: bool = False
+    host_only: bool | None = msgspec.field(name="hostOnly", default=None)
+    expiration_date: float | None = msgspec.field(name="expirationDate", default=None)
+    expires: float | None = None
+
+
+class _OriginState(msgspec.Struct):
+    origin: str
+    local_storage: list[_Pair] = msgspec.field(name="localStorage", default_factory=list)
+
+
+class _Export(msgspec.Struct):
+    log: _HarLog | None = None
+    cookies: list[_ExportedCookie] | None = None
+    origins: list[_OriginState] = []
+
+
+def _decode(data: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the file has another shape than a browser gives it: {error}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise InvalidInput("the file is damaged, or not all of it is there: export it again") from None
+
+
+def _as_request(request: _HarRequest) -> SentRequest:
+    # The names that HTTP/2 has for what HTTP/1 says in the first line begin with a colon.
+    headers = ((header.name, header.value) for header in request.headers if not header.name.startswith(":"))
+    return SentRequest(request.url, tuple(headers))
+
+
+def _as_cookies(cookies: list[_ExportedCookie]) -> tuple[Cookie, ...]:
+    return tuple(map(_as_cookie, cookies))
+
+
+def _as_cookie(cookie: _ExportedCookie) -> Cookie:
+    expires = cookie.expires if cookie.expiration_date is None else cookie.expiration_date
+    return Cookie(
+        name=cookie.name,
+        value=cookie.value,
+        domain=cookie.domain.removeprefix(".").lower(),
+        host_only=not cookie.domain.startswith(".") if cookie.host_only is None else cookie.host_only,
+        path=cookie.path or "/",
+        secure=cookie.secure,
+        # Of a session's cookie it is -1, or 0, or not there.
+        expires=expires if expires is not None and expires > 0 else None,
+    )

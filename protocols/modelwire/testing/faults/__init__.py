@@ -1,0 +1,1 @@
+"""Tables of what can go wrong, played by the kit."""

@@ -1,0 +1,139 @@
+"""Names, options and endpoints as users give them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from modelwire.errors import InvalidInput
+from modelwire.names import find_name
+from modelwire.provider import parse_options, rebase, wire_models
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    aspect_ratio: str = "1:1"
+    n: Annotated[int, Meta(ge=1, le=9)] = 1
+    scale: float = 7
+    fast: bool = False
+    seed: int | None = None
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    site: str = "https://site.example"
+    api: str = "http://api.site.example"
+    path: str = "/chat"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("Flux", "Flux"), ("flux", "Flux"), ("FLUX", "Flux"), ("anime", "anime"), ("Anime", "Anime")]
+)
+def test_a_name_in_any_case_and_its_own_first(name: str, found: str) -> None:
+    assert find_name(name, ["Flux", "anime", "Anime"], "model") == found
+
+
+def test_an_unknown_name_with_a_near_one() -> None:
+    with pytest.raises(InvalidInput) as info:
+        find_name("fluks", ["Flux", "Anime"], "model", where=" for ARTA")
+    assert str(info.value) == "unknown model 'fluks' for ARTA: did you mean 'Flux'?"
+
+
+def test_an_unknown_name_without_one() -> None:
+    with pytest.raises(InvalidInput) as info:
+        find_name("xyz", ["Flux", "Anime"], "model")
+    assert str(info.value) == "unknown model 'xyz': there are: Anime, Flux"
+    with pytest.raises(InvalidInput, match="there are: none"):
+        find_name("xyz", [], "option")
+
+
+def test_an_unknown_name_is_shown_short_and_on_one_line() -> None:
+    with pytest.raises(InvalidInput) as info:
+        find_name("\x1b\n" + "x" * 10**6, ["Flux"], "model")
+    assert len(str(info.value)) < 200
+    assert str(info.value).isprintable()
+
+
+MODELS = {"flux": ("Flux",), "best": ("Flux", "Anime"), "tattoo": ("tattoo",)}
+
+
+@pytest.mark.parametrize(
+    ("model", "wire"),
+    [
+        (None, ("Flux",)),
+        ("", ("Flux",)),
+        ("best", ("Flux", "Anime")),
+        ("BEST", ("Flux", "Anime")),
+        ("Anime", ("Anime",)),
+        ("anime", ("Anime",)),
+        ("tattoo", ("tattoo",)),
+    ],
+)
+def test_a_model_by_its_alias_or_its_own_name(model: str | None, wire: tuple[str, ...]) -> None:
+    assert wire_models(MODELS, model, "flux", "ARTA") == wire
+
+
+def test_an_unknown_model() -> None:
+    with pytest.raises(InvalidInput, match="unknown model 'animee' for ARTA: did you mean 'Anime'"):
+        wire_models(MODELS, "animee", "flux", "ARTA")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, Options()),
+        ({"n": 3, "scale": 2.5, "fast": True, "seed": 7}, Options(n=3, scale=2.5, fast=True, seed=7)),
+        ({"n": "3", "scale": "2.5", "fast": "true", "seed": "7"}, Options(n=3, scale=2.5, fast=True, seed=7)),
+        ({"aspect-ratio": "16:9"}, Options(aspect_ratio="16:9")),
+        ({"ASPECT_RATIO": "16:9"}, Options(aspect_ratio="16:9")),
+        ({"seed": None}, Options()),
+    ],
+)
+def test_options_as_values_or_as_text(values: dict[str, Any], expected: Options) -> None:
+    assert parse_options(Options, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"aspect_ration": "16:9"}, "unknown option 'aspect_ration': did you mean 'aspect_ratio'"),
+        ({"n": "many"}, r"bad option: Expected `int`, got `str` - at `\$.n`"),
+        ({"n": 0}, r"bad option: Expected `int` >= 1 - at `\$.n`"),
+        ({"n": "10"}, r"bad option: Expected `int` <= 9 - at `\$.n`"),
+        ({"aspect_ratio": "\ud800"}, "the option 'aspect_ratio' holds a lone surrogate"),
+        ({"aspect_ratio": 5}, "bad option"),
+    ],
+)
+def test_an_option_that_cannot_work_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        parse_options(Options, values)
+
+
+@pytest.mark.parametrize(
+    "base", ["http://127.0.0.1:8000/p", "http://127.0.0.1:8000/p/", "https://proxy.example", "http://[::1]:80"]
+)
+def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
+    bare = base.rstrip("/")
+    assert rebase(Endpoints, base) == Endpoints(site=bare, api=bare, path="/chat")
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "",
+        "127.0.0.1:8000",
+        "ftp://a.example",
+        "https://",
+        "https://a.example/?x",
+        "https://a.example/#x",
+        "http://a:b/",
+        "http://user:password@a.example/",
+        "http://a.example/ x",
+        "http://ж.example",
+        "http://a.example/\r\n",
+    ],
+)
+def test_what_is_no_base_url_is_refused(base: str) -> None:
+    with pytest.raises(InvalidInput):
+        rebase(Endpoints, base)

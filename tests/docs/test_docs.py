@@ -1,0 +1,398 @@
+"""The documentation is true: its code runs, its tables are those of the source, its pictures are current.
+
+Python blocks of a page share one namespace and run in order, offline: every provider's address is an emulator's, by
+the environment, and files go to a folder of the test's. A block with the option `:caption: NAME.py` is also a piece
+of that file. Functions named `test_*` that a block defines are called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from functools import partial
+from importlib.util import find_spec
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, get_args
+from xml.etree import ElementTree
+
+import click
+import msgspec
+import pytest
+
+import modelwire_io.emulation.server
+from doc_pages import DOCS, FENCE, PAGES, ROOT, Block, blocks_of, first_column, table_after
+from modelwire.catalog import PROVIDERS
+from modelwire.chat import ChatFlow
+from modelwire.commands import Command
+from modelwire.download import ImageDownload
+from modelwire.emulators import Behaviour
+from modelwire.errors import EXCEPTIONS
+from modelwire.events import Event, RequestFailureKind, Start
+from modelwire.limits import KIB, MIB, Limits
+from modelwire.outputs import Output
+from modelwire.provider import Provider
+from modelwire.providers.arta import ArtaImage
+from modelwire.providers.cromicle import CromicleChat
+from modelwire_io.cli.command import cli, run
+from modelwire_io.client.client import Configuration
+from modelwire_io.emulation import EmulatorServer
+
+QUICK = Behaviour(pause=0.0, queue=0.0, work=0.0)
+
+
+@pytest.fixture(scope="module")
+def emulators() -> Iterator[EmulatorServer]:
+    with EmulatorServer(behaviour=QUICK) as server:
+        yield server
+
+
+@pytest.fixture
+def offline(emulators: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that would leave this process or this folder goes to the emulators, or stays in the folder."""
+    for name, url in emulators.providers.items():
+        monkeypatch.setenv(f"{name.upper()}_BASE_URL", url)
+    monkeypatch.setenv("ARTA_API_KEY", "emulated-key")
+    for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    # `emulate=True` starts emulators of its own: let them be as quick.
+    monkeypatch.setattr(modelwire_io.emulation.server, "EmulatorServer", partial(EmulatorServer, behaviour=QUICK))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
+    """Run one block, so that a trace names the line of the page; then the tests that it defines."""
+    before = set(namespace)
+    if block.file:
+        with Path(block.file).open("a", encoding="utf-8") as file:
+            file.write(block.text + "\n")
+    source = "\n" * (block.line - 1) + block.text
+    exec(compile(source, str(page), "exec", dont_inherit=True), namespace)
+    for name in sorted(set(namespace) - before):
+        if name.startswith("test_"):
+            namespace[name]()
+
+
+class Pages:
+    """Runs pages, each in a namespace of its own, and lets go of what they left open."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._namespaces: list[dict[str, Any]] = []
+
+    def open(self, page: Path) -> dict[str, Any]:
+        """The namespace of a page: that of a module, so that what it defines knows where it is from."""
+        module = ModuleType(f"page_{page.stem.replace('-', '_')}")
+        self._monkeypatch.setitem(sys.modules, module.__name__, module)
+        self._namespaces.append(vars(module))
+        return vars(module)
+
+    def close(self) -> None:
+        """Servers, threads and loops that a page which failed in its middle did not come to end."""
+        for left in [value for namespace in self._namespaces for value in namespace.values()]:
+            if isinstance(left, ExitStack | asyncio.AbstractEventLoop):
+                left.close()
+            elif isinstance(getattr(left, "threads", None), ThreadPoolExecutor):
+                left.threads.shutdown()
+        sys.modules.pop("modelwire_parrot", None)
+
+
+@pytest.fixture
+def pages(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pages]:
+    running = Pages(monkeypatch)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def parrot_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that makes the example package of the guide look installed: its entry points are those of the page."""
+    folder = tmp_path_factory.mktemp("installed")
+    (block,) = blocks_of(DOCS / "writing-a-provider.md", "toml")
+    project = tomllib.loads(block.text)["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    lines = [f"[{group}]" for group in project["entry-points"]]
+    for entries in project["entry-points"].values():
+        lines += [f"{name} = {target}" for name, target in entries.items()]
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks_of(page, "python")], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(
+    page: Path, pages: Pages, monkeypatch: pytest.MonkeyPatch, parrot_installed: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(parrot_installed))
+    namespace = pages.open(page)
+    for block in blocks_of(page, "python"):
+        run_block(block, page, namespace)
+
+
+def test_the_python_of_the_readme_runs(pages: Pages) -> None:
+    """What the README takes for granted (`http`, `loop`, `flow` and the like) is what the guide on embedding makes."""
+    guide = DOCS / "embedding.md"
+    namespace = pages.open(guide)
+    given = blocks_of(guide, "python")
+    until = next(number for number, block in enumerate(given) if "def pump" in block.text)
+    for block in given[:until]:
+        run_block(block, guide, namespace)
+    for block in blocks_of(PAGES[0], "python"):
+        run_block(block, PAGES[0], namespace)
+        if "def pump" in block.text:
+            namespace["loop"].run_forever()
+            assert namespace["ends"] == [None]
+    assert len(list(Path("pictures").glob("arta-*.png"))) == 2
+    # What the README calls all of Cromicle's protocol is that.
+    [ours] = namespace["CromicleChat"](messages="Hello").handle(Start(bytes(32)), 0.0)
+    [theirs] = CromicleChat(messages="Hello").handle(Start(bytes(32)), 0.0)
+    assert ours == theirs
+
+
+def test_every_block_is_of_a_language_that_is_known() -> None:
+    known = {"python", "sh", "console", "text", "toml", "{toctree}", "{image} demo.svg", "{eval-rst}"}
+    known |= {"{include} ../CHANGELOG.md", "{code-block} python"}
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        assert {match["info"].strip() for match in FENCE.finditer(page.read_text(encoding="utf-8"))} <= known, page.name
+
+
+class Line(NamedTuple):
+    """One `modelwire` command on a page, and what is piped into it."""
+
+    page: str
+    arguments: list[str]
+    stdin: str
+
+
+def command_lines() -> Iterator[Line]:
+    """Every line of the pages' console blocks."""
+    for page in PAGES:
+        for block in blocks_of(page, "console"):
+            for line in block.text.splitlines():
+                assert line.startswith("$ "), f"{page.name}: {line}"
+                given, _, command = line.removeprefix("$ ").rpartition(" | ")
+                words = shlex.split(command)
+                assert words[0] == "modelwire", f"{page.name}: {line}"
+                yield Line(page.name, words[1:], given.removeprefix("echo ").strip('"'))
+
+
+LINES = list(command_lines())
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.page} {shlex.join(line.arguments)}")
+def test_a_command_line_parses(line: Line) -> None:
+    """Every option that it uses is there, with a value that fits."""
+    name, *arguments = line.arguments
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    with command.make_context(name, list(arguments)):
+        pass
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    "line",
+    [line for line in LINES if "--emulate" in line.arguments or line.arguments[0] == "models"],
+    ids=lambda line: f"{line.page} {shlex.join(line.arguments)}",
+)
+def test_a_command_line_works(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(line.stdin.encode())))
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        assert run(line.arguments) == 0, err.getvalue()
+    assert out.getvalue().strip()
+
+
+def test_the_readme_has_two_commands_for_a_bare_machine() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    commands = re.findall(r"^python3 -m venv .*$", text, re.MULTILINE)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert [command.rpartition("&& ")[2] for command in commands] == [
+        ".venv/bin/modelwire demo",
+        ".venv/bin/python -m pytest -n auto",
+    ]
+    assert all(re.findall(r"\.\[(\w+)\]", command)[0] in extras for command in commands)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """The options of a command but those that every command has."""
+    context = click.Context(command)
+    found = {name for option in command.get_params(context) if isinstance(option, click.Option) for name in option.opts}
+    return found - {"-h", "--help", "--debug"}
+
+
+def test_the_quickstart_has_every_command_and_every_option() -> None:
+    page = DOCS / "quickstart.md"
+    headings = re.findall(r"^### modelwire (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    context = click.Context(cli)
+    assert headings == cli.list_commands(context)
+    assert "### modelwire\n" in page.read_text(encoding="utf-8")
+    told = {name for cell in first_column(page, "### modelwire") for name in re.findall(r"-{1,2}[\w-]+", cell)}
+    assert told == options_of(cli) | {"-h", "--help", "--debug"}
+    for heading in headings:
+        command = cli.get_command(context, heading)
+        assert command is not None
+        assert {cell.split()[0] for cell in first_column(page, f"### modelwire {heading}")} == options_of(command)
+
+
+def test_the_quickstart_has_every_keyword_of_a_client() -> None:
+    assert set(first_column(DOCS / "quickstart.md", "### What a client is told")) == {
+        *Configuration.__annotations__,
+        "transport",
+    }
+
+
+def test_the_quickstart_has_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert first_column(DOCS / "quickstart.md", "## Install") == ["none", *extras]
+
+
+def test_the_quickstart_has_every_variable_of_a_provider() -> None:
+    told = first_column(DOCS / "quickstart.md", "## The environment")
+    assert {name for provider in PROVIDERS.values() for name in provider.environment} <= set(told)
+
+
+def as_shown(name: str, value: object) -> str:
+    """A limit's default, as the page writes it."""
+    if name == "total":
+        chat, job = ChatFlow.default_timeout, ArtaImage.default_timeout
+        return f"{chat:g} s for a chat, {job:g} s for a job, {ImageDownload.default_timeout:g} s for a download"
+    if isinstance(value, float):
+        return f"{value:g} s"
+    assert isinstance(value, int)
+    if value % KIB:
+        return str(value)
+    return f"{value // MIB} MiB" if value % MIB == 0 else f"{value // KIB} KiB"
+
+
+def test_the_table_of_limits_is_current() -> None:
+    told = {row[0].strip("`"): row[1] for row in table_after(DOCS / "security.md", "## Limits")}
+    limits = msgspec.structs.asdict(Limits())
+    assert told == {name: as_shown(name, value) for name, value in limits.items() if name != "headers"} | {
+        "headers": str(limits["headers"])
+    }
+
+
+@pytest.mark.parametrize(
+    ("heading", "kinds"),
+    [
+        ("### Events: what happened", get_args(Event)),
+        ("### Commands: what to do", get_args(Command)),
+        ("### Outputs: what to tell the user", get_args(Output)),
+    ],
+)
+def test_the_tables_of_the_boundary_are_current(heading: str, kinds: tuple[type[msgspec.Struct], ...]) -> None:
+    rows = table_after(DOCS / "embedding.md", heading)
+    told = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in rows}
+    fields = {kind.__name__: [field.name for field in msgspec.structs.fields(kind)] for kind in kinds}
+    if heading.startswith("### Outputs"):
+        assert list(told) == list(fields)
+    assert told == fields
+
+
+def test_the_tables_of_kinds_are_current() -> None:
+    page = DOCS / "embedding.md"
+    assert {row[0].strip("`"): row[1].strip("`") for row in table_after(page, "## Failures are data")} == {
+        kind: error.__name__ for kind, error in EXCEPTIONS.items()
+    }
+    text = page.read_text(encoding="utf-8").partition("is one of four:")[2]
+    assert re.findall(r"^\| `(\w+)` \|", text.partition("\n\n###")[0], re.MULTILINE)[:4] == list(
+        get_args(RequestFailureKind)
+    )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.name)
+@pytest.mark.parametrize("what", ["options", "endpoints"])
+def test_the_wires_have_every_option_and_endpoint(provider: Provider, what: str) -> None:
+    rows = table_after(DOCS / "wires.md", f"### {provider.label} {what}")
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows}
+    defaults = msgspec.structs.asdict(getattr(provider, what)())
+    assert told == {name: "" if value is None else str(value) for name, value in defaults.items()}
+
+
+def test_the_wires_have_every_model_of_arta() -> None:
+    rows = table_after(DOCS / "wires.md", "### ARTA models")
+    pairs = [pair for row in rows for pair in (row[:2], row[2:]) if pair[0]]
+    text = (DOCS / "wires.md").read_text(encoding="utf-8").partition("Names beyond that rule:")[2]
+    others = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
+    assert {alias.strip("`"): (style,) for alias, style in pairs} == {
+        alias: styles for alias, styles in ArtaImage.models.items() if alias not in others
+    }
+    assert set(others) <= set(ArtaImage.models)
+
+
+def test_it_is_said_which_services_still_answer() -> None:
+    said = {"no": "No longer.", "unknown": "Not known"}
+    for page, heading in ((PAGES[0], "## What still answers"), (DOCS / "wires.md", "# The five wires")):
+        rows = table_after(page, heading) if page is PAGES[0] else table_at_top(page)
+        told = {re.sub(r"\[(.+)\]\(.*\)", r"\1", row[0]): row[2] for row in rows}
+        for provider in PROVIDERS.values():
+            assert told[provider.label].startswith(said[provider.answers]), (page.name, provider.name)
+
+
+def table_at_top(page: Path) -> list[list[str]]:
+    """The first table of a page."""
+    return table_after(page, page.read_text(encoding="utf-8").split("\n\n")[1].splitlines()[0])
+
+
+def test_the_reference_names_modules_that_there_are() -> None:
+    named = re.findall(r"automodule:: (\S+)", (DOCS / "api.md").read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if find_spec(name) is None] == []
+
+
+def test_every_module_of_the_core_is_in_the_reference(site: Path) -> None:
+    page = (site / "api.html").read_text(encoding="utf-8")
+    for path in (ROOT / "protocols" / "modelwire").rglob("[a-z]*.py"):
+        module = ".".join(path.relative_to(ROOT / "protocols").with_suffix("").parts)
+        assert f'id="module-{module}"' in page
+
+
+def test_the_state_diagrams_are_current() -> None:
+    check = [sys.executable, str(DOCS / "state_diagrams.py"), "--check"]
+    assert subprocess.run(check, capture_output=True, text=True, check=False).stderr == ""
+
+
+@pytest.mark.parametrize("picture", sorted([*DOCS.glob("*.svg"), *DOCS.glob("states/*.svg")]), ids=lambda p: p.name)
+def test_a_picture_is_whole_and_can_be_read_aloud(picture: Path) -> None:
+    root = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
+    named = {child.get("id"): child.text for child in root}
+    assert all(named[name] for name in (root.get("aria-labelledby") or "").split())
+    assert root.get("role") == "img"
+    assert "http" not in re.sub(r'xmlns="[^"]*"|http://127.0.0.1:\d+', "", picture.read_text(encoding="utf-8"))
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Sphinx sees to those among the pages of `docs`; these are those of the pages that it does not read."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            assert (ROOT / path).exists(), target
+            titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+            assert not anchor or anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as a site. A warning is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(folder)]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+def test_the_pages_build_without_a_warning(site: Path) -> None:
+    assert {page.stem for page in PAGES[1:]} <= {page.stem for page in site.glob("*.html")}

@@ -1,0 +1,192 @@
+"""Opening connections, and those that are left halfway or lie idle. What proxies make of it is in the contract."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+import trustme
+
+from contract.base import Contract
+from contract.scripts import get, saw_end, silent, tls_for
+from modelwire.commands import SendRequest
+from modelwire.events import BodyReceived
+from modelwire_io.net.connect import Dialer, is_readable, resolve
+from modelwire_io.net.connect_async import dial
+from modelwire_io.net.deadline_streams import PunctualStream
+from modelwire_io.net.routes import Route
+from raw_server import OK, PATIENCE, Connection, RawServer, Script
+from transports_under_test import TRIO, Carrier
+
+
+@pytest.mark.anyio
+class TestIdleConnections:
+    """What came on a connection that nobody reads, wherever it waits."""
+
+    @pytest.fixture(params=["asyncio", "trio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "trio", "uvloop"])
+    def anyio_backend(self, request: pytest.FixtureRequest) -> object:
+        return request.param
+
+    authority = Contract.authority
+
+    async def test_nothing_came(self) -> None:
+        with RawServer(silent) as server:
+            stream = await dial(Dialer(), route_to(server))
+            assert not stream.has_unread()
+            await stream.aclose()
+            assert stream.has_unread()
+
+    async def test_a_stream_is_closed_while_a_cancellation_is_under_way(self) -> None:
+        with RawServer(silent, silent) as server:
+            streams = [await dial(Dialer(), route_to(server)) for _ in range(2)]
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                for stream in streams:
+                    await stream.aclose()
+            for connection in server.connections:
+                assert await saw_end(connection)
+
+    async def test_the_end_came(self) -> None:
+        with RawServer(Connection.close) as server:
+            stream = await dial(Dialer(), route_to(server))
+            with anyio.fail_after(PATIENCE):
+                while not stream.has_unread():
+                    await anyio.sleep(0.001)
+            await stream.aclose()
+
+    async def test_the_event_loop_has_read_ahead(self) -> None:
+        with RawServer(script_of(lambda connection: connection.send(bytes(150_000)))) as server:
+            stream = await dial(Dialer(), route_to(server))
+            await read_exactly(stream, 65_536)
+            with anyio.fail_after(PATIENCE):
+                while not stream.has_unread():
+                    await anyio.sleep(0.001)
+            await read_exactly(stream, 150_000 - 65_536)
+            assert not stream.has_unread()
+            await stream.aclose()
+
+    async def test_tls_has_read_ahead(self, authority: trustme.CA) -> None:
+        send = script_of(lambda connection: connection.send_at_once(b"one", b"two"))
+        with RawServer(send, tls=tls_for(authority, "127.0.0.1")) as server:
+            stream = await dial(Dialer(), route_to(server, "https"))
+            assert await stream.receive(3) == b"one"
+            assert stream.has_unread()
+            await stream.aclose()
+
+
+def test_a_blocking_connection_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    send = script_of(lambda connection: connection.send_at_once(b"one", b"two"))
+    with RawServer(send, tls=tls_for(authority, "127.0.0.1")) as server:
+        with Dialer().dial(route_to(server, "https"), time.monotonic() + PATIENCE) as connected:
+            assert connected.recv(100) == b"one"
+            assert is_readable(connected)
+            assert connected.recv(100) == b"two"
+            assert not is_readable(connected)
+        assert is_readable(connected)
+
+
+def test_a_blocking_connection_tells_what_of_a_record_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with (
+        RawServer(
+            script_of(lambda connection: connection.send(b"one two")), tls=tls_for(authority, "127.0.0.1")
+        ) as server,
+        Dialer().dial(route_to(server, "https"), time.monotonic() + PATIENCE) as connected,
+    ):
+        assert connected.recv(3) == b"one"
+        assert is_readable(connected)
+
+
+def test_a_name_that_nobody_knows_fails_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "nobody knows")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(socket.gaierror, match="nobody knows"):
+        resolve("name.example", 80, time.monotonic() + PATIENCE)
+
+
+LOOPS = {"asyncio": "asyncio", "trio": "trio", "uvloop": ("asyncio", {"use_uvloop": True})}
+
+
+@pytest.mark.anyio
+class TestLeavingHalfway:
+    """A task that is cancelled at any step of a request leaves nothing behind."""
+
+    authority = Contract.authority
+    names = Contract.names
+
+    @pytest.fixture(params=["h11", "httpx", "httpx2", "aiohttp"])
+    def carrier(self, request: pytest.FixtureRequest) -> Carrier:
+        return Carrier(request.param, "asyncio")
+
+    @pytest.fixture(params=LOOPS)
+    def anyio_backend(self, request: pytest.FixtureRequest, carrier: Carrier) -> object:
+        if request.param == "trio" and not carrier.keeps(TRIO):
+            pytest.skip(TRIO.instead)
+        return LOOPS[request.param]
+
+    # CPython loses the server's socket where the client has reset the connection before TLS begins.
+    @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+    async def test_at_any_step(self, carrier: Carrier, authority: trustme.CA) -> None:
+        tls = tls_for(authority, "127.0.0.1")
+
+        def tunnel(connection: Connection) -> None:
+            connection.read_head()
+            try:
+                connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+                connection.secure(tls)
+                connection.answer(OK[:-1])
+                connection.wait_for_end()
+            except TimeoutError:
+                raise
+            except OSError:
+                # Whatever else keeps the server from going on, it is that the client has gone.
+                connection.saw_end.set()
+
+        with RawServer(*[tunnel] * 200) as server:
+            has_body = False
+            for step in range(200):
+                transport = carrier.open(proxy=server.url)
+                # A little later each time, until it was not too early for the body.
+                with anyio.move_on_after(step * 0.002):
+                    deadline = transport.clock.now() + PATIENCE
+                    exchange = transport.open(SendRequest(1, get("https://127.0.0.1/"), deadline))
+                    try:
+                        while not has_body:
+                            has_body = isinstance(await exchange.receive(deadline), BodyReceived)
+                    finally:
+                        await exchange.close()
+                await transport.close()
+                if has_body:
+                    break
+            assert has_body
+            for connection in server.connections:
+                assert await saw_end(connection)
+
+
+def script_of(script: Script) -> Script:
+    """The same, and then wait for the client to go."""
+
+    def extended(connection: Connection) -> None:
+        script(connection)
+        connection.wait_for_end()
+
+    return extended
+
+
+def route_to(server: RawServer, scheme: str = "http") -> Route:
+    return Route(scheme, "127.0.0.1", server.port, None, False)
+
+
+async def read_exactly(stream: PunctualStream, size: int) -> None:
+    while size > 0:
+        size -= len(await stream.receive(min(size, 65_536)))

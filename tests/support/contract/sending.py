@@ -1,0 +1,115 @@
+"""What leaves for the server: the request as it is given, and its framing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from modelwire.http import Request
+from modelwire.limits import KIB
+from modelwire_io.drive import AsyncTransport
+from raw_server import OK, Connection, RawServer, response
+from transport_variants import carry
+from transports_under_test import EMPTY_QUERIES, HEADER_BYTES, Carrier
+
+from .base import Contract
+from .scripts import EMPTY, answering, get
+
+
+class Sending(Contract):
+    """Requests on the wire."""
+
+    async def test_sends_the_given_headers_and_framing_alone(self, transport: AsyncTransport) -> None:
+        headers = (("X-Mixed-CASE", "1"), ("accept", "*/*"), ("x-twice", "a"), ("x-twice", "b"), ("cookie", "a=b"))
+        with RawServer(answering(EMPTY)) as server:
+            request = Request(method="POST", url=f"{server.url}/path", headers=headers, body=b"\x00body")
+            assert (await carry(transport, request)).status == 200
+            head, body = server.connections[0].received.split(b"\r\n\r\n", 1)
+        first, *lines = head.decode().split("\r\n")
+        assert first == "POST /path HTTP/1.1"
+        framing = [f"Host: 127.0.0.1:{server.port}", "Content-Length: 5"]
+        assert [line for line in lines if line not in framing] == [f"{name}: {value}" for name, value in headers]
+        assert sorted(line for line in lines if line in framing) == sorted(framing)
+        assert body == b"\x00body"
+
+    async def test_sends_the_given_framing_in_place_of_its_own(self, transport: AsyncTransport) -> None:
+        headers = (("host", "name.invalid"), ("content-length", "2"), ("user-agent", "x"), ("accept-encoding", "gzip"))
+        with RawServer(answering(EMPTY)) as server:
+            await carry(transport, Request(method="POST", url=server.url, headers=headers, body=b"ok"))
+            lines = server.connections[0].received.decode().lower().split("\r\n")
+        assert sorted(lines[1:]) == sorted([*(f"{name}: {value}" for name, value in headers), "", "ok"])
+
+    async def test_sends_bytes_beyond_ascii_in_a_header_as_they_are(
+        self, carrier: Carrier, transport: AsyncTransport
+    ) -> None:
+        with RawServer(answering(EMPTY)) as server:
+            outcome = await carry(transport, Request(method="GET", url=server.url, headers=(("x-name", "caf\xe9"),)))
+            if carrier.keeps(HEADER_BYTES):
+                assert b"\r\nx-name: caf\xe9\r\n" in server.connections[0].received
+            else:
+                assert outcome.failure.kind == "connect"
+                assert "beyond ASCII" in outcome.failure.detail
+                assert server.connections == []
+
+    async def test_sends_an_empty_body_with_a_length(self, transport: AsyncTransport) -> None:
+        with RawServer(answering(EMPTY)) as server:
+            await carry(transport, Request(method="POST", url=server.url))
+            lines = server.connections[0].received.decode().split("\r\n")
+        assert lines == ["POST / HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Content-Length: 0", "", ""]
+
+    async def test_sends_nothing_about_a_body_that_is_none(self, transport: AsyncTransport) -> None:
+        with RawServer(answering(EMPTY)) as server:
+            await carry(transport, get(server.url))
+            sent = server.connections[0].received.decode()
+        assert sent == f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+
+    async def test_sends_a_large_body(self, transport: AsyncTransport) -> None:
+        body = bytes(range(256)) * 8 * KIB
+        with RawServer(answering(OK)) as server:
+            assert (await carry(transport, Request(method="POST", url=server.url, body=body))).body == b"ok"
+            assert server.connections[0].received.endswith(b"\r\n\r\n" + body)
+
+    async def test_hears_a_server_that_answers_before_it_has_heard_all(self, transport: AsyncTransport) -> None:
+        def script(connection: Connection) -> None:
+            connection.read_head()
+            connection.send(response("Connection: close", "Content-Length: 2", status="413 Too Large", body=b"no"))
+            connection.wait_for_end()
+
+        with RawServer(script) as server:
+            request = Request(method="POST", url=server.url, body=bytes(8 * KIB * KIB))
+            assert (await carry(transport, request)).status == 413
+
+    targets: ClassVar = {
+        "": "/",
+        "?a": "/?a",
+        "/a%2fb%2F%7e%41?x=%7E+%20~": "/a%2fb%2F%7e%41?x=%7E+%20~",
+        "/100%?x=%zz%": "/100%?x=%zz%",
+        "/[1]{2}|3|^`<4>\"'\\?[1]{2}|3|^`<4>\"'\\": "/[1]{2}|3|^`<4>\"'\\?[1]{2}|3|^`<4>\"'\\",
+        "/a/../b/./c//d": "/a/../b/./c//d",
+        "//a": "//a",
+        "/a;b=c,d:e@f!$&()*=?a;b=c,d:e@f!$&()*=/?": "/a;b=c,d:e@f!$&()*=?a;b=c,d:e@f!$&()*=/?",
+        f"/{'a' * 70_000}": f"/{'a' * 70_000}",
+        "/a#b?c": "/a",
+        "#b": "/",
+    }
+
+    async def test_sends_the_url_as_it_is(self, carrier: Carrier, transport: AsyncTransport) -> None:
+        targets = self.targets | {"/?": "/?" if carrier.keeps(EMPTY_QUERIES) else "/"}
+        with RawServer(answering(*[EMPTY] * len(targets)), *[answering(EMPTY)] * len(targets)) as server:
+            for written in targets:
+                assert (await carry(transport, get(server.url + written))).body == b""
+            lines = b"".join(connection.received for connection in server.connections).decode().split("\r\n")
+        assert [line.split(" ")[1] for line in lines if line.startswith("GET ")] == list(targets.values())
+
+    async def test_keeps_no_cookies(self, transport: AsyncTransport) -> None:
+        answer = response("Set-Cookie: a=b; Path=/", "Content-Length: 0")
+        with RawServer(answering(answer, answer), answering(answer)) as server:
+            for _ in range(2):
+                assert ("Set-Cookie", "a=b; Path=/") in (await carry(transport, get(server.url))).headers
+            assert all(b"ookie" not in connection.received for connection in server.connections)
+
+    async def test_follows_no_redirects(self, transport: AsyncTransport) -> None:
+        with RawServer(answering(response("Location: /there", "Content-Length: 0", status="302 Found"))) as server:
+            outcome = await carry(transport, get(server.url))
+            assert outcome.status == 302
+            assert outcome.body == b""
+            assert server.connections[0].received.count(b"GET ") == 1

@@ -1,0 +1,273 @@
+"""`adeliver`: the driver that calls back with what a flow tells, on every async transport."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from contract.scripts import answering, saw_end, silent
+from modelwire.commands import SendRequest
+from modelwire.errors import DeadlineExceeded, LocalProtocolError, NetworkError, Refused, TruncatedError
+from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
+from modelwire.flow import Flow, Steps
+from modelwire.http import Request
+from modelwire.limits import Limits
+from modelwire.outputs import Output, TextDelta, TitleChanged
+from modelwire.text import TextSink
+from modelwire_io.clock import VirtualClock
+from modelwire_io.drive import AsyncTransport, TakeEvent, adeliver, adrive
+from played_flow import NOW
+from raw_server import Connection, RawServer
+from transports_under_test import Carrier
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CARRIERS = [
+    *(Carrier(name, style) for name in ("h11", "httpx", "httpx2") for style in ("asyncio", "trio")),
+    Carrier("aiohttp", "asyncio"),
+]
+
+
+@pytest.fixture(params=CARRIERS, ids=str)
+def carrier(request: pytest.FixtureRequest) -> Carrier:
+    found: Carrier = request.param
+    return found
+
+
+@pytest.fixture
+def anyio_backend(carrier: Carrier) -> str:
+    return carrier.backend
+
+
+@pytest.fixture
+async def transport(carrier: Carrier) -> AsyncIterator[AsyncTransport]:
+    opened = carrier.open()
+    yield opened
+    await opened.close()
+
+
+@dataclass(kw_only=True)
+class Ask(Flow):
+    """An answer, streamed, a pause, and another answer."""
+
+    url: str = ""
+    pause: float = 0.0
+
+    def start(self) -> Steps:
+        yield from self.stream(self.request, lambda: TextSink(self.emit))
+        if not self.pause:
+            return None
+        yield from self.sleep(self.pause)
+        yield from self.stream(self.request, lambda: TextSink(self.emit))
+        self.emit(TitleChanged("title"))
+        return None
+
+    def request(self) -> Request:
+        return Request(method="GET", url=self.url, timeout=self.limits.silence)
+
+
+def speaking(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    """A response of chunks."""
+    return CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
+
+
+async def test_shows_what_the_other_driver_yields(transport: AsyncTransport) -> None:
+    answers = [speaking(b"one ", b"two"), speaking(b"three")] * 2
+    with RawServer(*[answering(*answers)] * 4) as server:
+        shown: list[Output] = []
+        await adeliver(Ask(url=server.url, pause=0.01), transport, shown.append)
+        yielded = [output async for output in adrive(Ask(url=server.url, pause=0.01), transport)]
+        assert text_of(shown) == text_of(yielded) == "one twothree"
+        assert shown[-1] == yielded[-1] == TitleChanged("title")
+        await transport.close()
+
+
+def text_of(outputs: list[Output]) -> str:
+    return "".join(output.text for output in outputs if isinstance(output, TextDelta))
+
+
+async def test_shows_each_piece_as_soon_as_it_has_come(transport: AsyncTransport) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(CHUNKED)
+        for piece in (b"one", b"two", b"three"):
+            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            # Goes on only when somebody has been shown it.
+            assert shown_at_server.acquire(timeout=5)
+        connection.send(b"0\r\n\r\n")
+        connection.wait_for_end()
+
+    shown_at_server = threading.Semaphore(0)
+    shown: list[Output] = []
+
+    def show(output: Output) -> None:
+        shown.append(output)
+        shown_at_server.release()
+
+    with RawServer(script) as server:
+        await adeliver(Ask(url=server.url), transport, show)
+        assert shown == [TextDelta("one"), TextDelta("two"), TextDelta("three")]
+        await transport.close()
+
+
+async def test_a_failure_is_raised_with_what_had_come(transport: AsyncTransport) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(speaking(b"begun", end=b""))
+        connection.close()
+
+    with RawServer(script) as server:
+        shown: list[Output] = []
+        with pytest.raises((TruncatedError, NetworkError)) as caught:
+            await adeliver(Ask(url=server.url), transport, shown.append)
+        assert shown == [TextDelta("begun")]
+        assert caught.value.failure is not None
+        assert caught.value.failure.text == "begun"
+
+
+async def test_a_reply_that_says_no_is_raised(transport: AsyncTransport) -> None:
+    with RawServer(answering(b"HTTP/1.1 403 No\r\nContent-Length: 7\r\n\r\ngo away")) as server:
+        with pytest.raises(Refused, match="go away"):
+            await adeliver(Ask(url=server.url), transport, lambda _: None)
+        await transport.close()
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_deadline_ends_it_in_the_middle(transport: AsyncTransport, begins: bool) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(speaking(b"begun", end=b"") if begins else HEAD[:-2])
+        connection.wait_for_end()
+
+    with RawServer(script) as server:
+        shown: list[Output] = []
+        flow = Ask(url=server.url, limits=Limits(total=0.3))
+        begun = transport.clock.now()
+        with pytest.raises(DeadlineExceeded):
+            await adeliver(flow, transport, shown.append)
+        assert 0.29 <= transport.clock.now() - begun < 1.3
+        assert len(shown) == begins
+        assert await saw_end(server.connection())
+
+
+async def test_content_that_drips_moves_the_deadline(transport: AsyncTransport) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(CHUNKED)
+        for _ in range(6):
+            connection.send(b"1\r\nx\r\n")
+            connection.saw_end.wait(0.1)
+        connection.send(b"0\r\n\r\n")
+        connection.wait_for_end()
+
+    with RawServer(script) as server:
+        shown: list[Output] = []
+        await adeliver(Ask(url=server.url, limits=Limits(idle=0.35)), transport, shown.append)
+        assert text_of(shown) == "xxxxxx"
+        await transport.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("show"), BrokenPipeError("show"), StopIteration("show")])
+async def test_what_show_raises_is_raised_and_closes_the_connection(
+    transport: AsyncTransport, error: Exception
+) -> None:
+    def script(connection: Connection) -> None:
+        connection.answer(speaking(b"one", end=b""))
+        connection.wait_for_end()
+
+    def show(_: Output) -> None:
+        raise error
+
+    with RawServer(script) as server:
+        caught: BaseException | None = None
+        try:
+            await adeliver(Ask(url=server.url), transport, show)
+        except (OSError, ValueError, RuntimeError) as raised:
+            caught = raised
+        # Python itself does not let a StopIteration out of a coroutine.
+        assert caught is error or (caught is not None and caught.__cause__ is error)
+        assert await saw_end(server.connection())
+
+
+async def test_a_cancellation_closes_the_connection_at_once(transport: AsyncTransport) -> None:
+    with RawServer(answering(speaking(b"one", end=b""))) as server, anyio.CancelScope() as scope:
+        await adeliver(Ask(url=server.url), transport, lambda _: scope.cancel())
+    assert scope.cancelled_caught
+    assert server.connection().saw_end.is_set()
+
+
+async def test_a_flow_cannot_be_run_twice(transport: AsyncTransport) -> None:
+    with RawServer(answering(speaking(b"one"))) as server:
+        flow = Ask(url=server.url)
+        await adeliver(flow, transport, lambda _: None)
+        with pytest.raises(LocalProtocolError, match="begun before"):
+            await adeliver(flow, transport, lambda _: None)
+        await transport.close()
+
+
+async def test_silence_is_a_failure(transport: AsyncTransport) -> None:
+    with RawServer(silent) as server:
+        with pytest.raises(DeadlineExceeded):
+            await adeliver(Ask(url=server.url, limits=Limits(silence=0.2, tries=1)), transport, lambda _: None)
+        await transport.close()
+
+
+class Scripted:
+    """A transport that hands events over in a callback, and whose timer fires too early."""
+
+    def __init__(self, *events: Event) -> None:
+        self.clock = VirtualClock(NOW)
+        self.events = list(events)
+        self.waits: list[float | None] = []
+        self.is_closed = False
+
+    def open(self, command: SendRequest) -> Scripted:
+        return self
+
+    async def receive(self, until: float) -> Event:
+        raise AssertionError("there is another way")
+
+    async def pour(self, take: TakeEvent, until: float) -> None:
+        wanted: float | None = until
+        while wanted is not None:
+            event = self.events.pop(0)
+            if isinstance(event, Woken):
+                self.clock.advance_to(wanted - 0.001)
+            wanted = take(event)
+            self.waits.append(wanted and wanted - NOW)
+
+    async def sleep(self, until: float) -> None:
+        self.clock.advance_to(until)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("carrier", CARRIERS[:1], ids=str)
+class TestOnAScriptedTransport:
+    """What only a transport can show that does exactly what it is told."""
+
+    async def test_is_told_until_when_to_wait(self) -> None:
+        scripted = Scripted(ResponseStarted(1, 200, ()), BodyReceived(1, b"a"), BodyReceived(1, b"b"), ResponseEnded(1))
+        shown: list[Output] = []
+        flow = Ask(url="http://example.org/", limits=Limits(idle=10.0))
+        await adeliver(flow, scripted, shown.append, start=Start(bytes(32)))
+        assert scripted.waits == [10.0, 10.0, 10.0, None]
+        assert shown == [TextDelta("a"), TextDelta("b")]
+        assert scripted.is_closed
+
+    async def test_a_timer_that_fires_early_is_taken_at_its_word(self) -> None:
+        scripted = Scripted(ResponseStarted(1, 200, ()), Woken())
+        flow = Ask(url="http://example.org/", limits=Limits(idle=10.0, tries=1))
+        with pytest.raises(DeadlineExceeded):
+            await adeliver(flow, scripted, lambda _: None)
+
+    async def test_tries_again_as_the_flow_says(self) -> None:
+        again = (ResponseStarted(2, 200, ()), BodyReceived(2, b"a"), ResponseEnded(2))
+        scripted = Scripted(RequestFailed(1, "connect", "refused"), *again)
+        shown: list[Output] = []
+        await adeliver(Ask(url="http://example.org/"), scripted, shown.append)
+        assert shown == [TextDelta("a")]
+        assert scripted.clock.now() > NOW

@@ -1,0 +1,205 @@
+"""Every provider over every transport, in every style: the same outputs, and the same requests on the wire."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from functools import cache
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.to_thread
+import msgspec
+import pytest
+
+from modelwire.catalog import PROVIDERS
+from modelwire.commands import SendRequest
+from modelwire.download import ImageDownload
+from modelwire.emulators import EMULATORS, Behaviour
+from modelwire.events import Start
+from modelwire.flow import Flow
+from modelwire.http import Request, origin
+from modelwire.outputs import ImageReady, Output, TextDelta
+from modelwire.provider import rebase
+from modelwire_io.drive import AsyncTransport, drive
+from modelwire_io.emulation import EmulatorServer
+from modelwire_io.emulation.journal import RequestRecord
+from modelwire_io.transports import AsyncMemoryTransport, MemoryTransport
+from modelwire_io.transports.memory import MemoryExchange
+from transport_variants import outputs_of
+from transports_under_test import Carrier
+
+pytestmark = pytest.mark.anyio
+
+AT_ONCE = Behaviour(pause=0, queue=0, work=0)
+# The first piece of an answer comes soon, the last one long after that.
+SLOWLY = Behaviour(pause=0.03, chunk_size=31)
+# Seconds in which the server has noticed, on a machine that is busy.
+AT_LAST = 5.0
+START = Start(bytes(range(32)), bytes(range(32, 64)))
+PROMPT = "Grüße, 世界! " * 300
+
+CARRIERS = [
+    *(Carrier(name, style) for name in ("h11", "httpx", "httpx2") for style in ("blocking", "asyncio", "trio")),
+    Carrier("aiohttp", "asyncio"),
+    Carrier("urllib3", "blocking"),
+    Carrier("urllib", "blocking"),
+]
+CREDENTIALS: dict[str, dict[str, str]] = {"hailuo": {"token": "emulated-token"}, "arta": {"api_key": "any"}}
+CHATS = [name for name, provider in PROVIDERS.items() if provider.kind == "chat"]
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    carrier: Carrier = request.node.callspec.params["carrier"]
+    return carrier.backend
+
+
+def flow_of(name: str, base_url: str) -> Flow:
+    """A question to a provider, or an order, at this address."""
+    provider = PROVIDERS[name]
+    work: dict[str, Any] = {"messages": PROMPT} if provider.kind == "chat" else {"prompt": PROMPT}
+    if provider.credentials is not None and name in CREDENTIALS:
+        work["credentials"] = msgspec.convert(CREDENTIALS[name], provider.credentials)
+    flow: Any = provider.flow
+    made: Flow = flow(endpoints=rebase(provider.endpoints, base_url), **work)
+    return made
+
+
+async def told_by(name: str, transport: AsyncTransport, base_url: str) -> list[Output]:
+    """What a flow tells, and what comes of the images that it speaks of."""
+    told = [output async for output in outputs_of(flow_of(name, base_url), transport, start=START)]
+    for output in list(told):
+        if isinstance(output, ImageReady):
+            download = ImageDownload(url=output.url, provider_url=base_url)
+            told += [received async for received in outputs_of(download, transport, start=START)]
+    return told
+
+
+# What the server makes up, and moments: numbers of JSON, where what was made up is in a text.
+ISSUED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{20,}|\b[0-9]{10,}\b|eyJ[\w.-]+")
+MOMENTS = re.compile(r"(?<=:)1[0-9]{9}(?:\.[0-9]+)?(?=[,}])")
+
+
+def without_ids(text: str, base_url: str) -> str:
+    """The text with a number in place of each thing that was made up, and every moment and host the same."""
+    host = origin(base_url)[1]
+    text = MOMENTS.sub("1", text.replace(base_url, "BASE").replace(f'"{host}"', '"HOST"'))
+    numbers = {issued: f"#{number}" for number, issued in enumerate(dict.fromkeys(ISSUED.findall(text)))}
+    return ISSUED.sub(lambda match: numbers[match[0]], text)
+
+
+def comparable(told: list[Output], base_url: str) -> list[Any]:
+    """Outputs as plain data, text in one piece."""
+    merged: list[Any] = []
+    for output in json.loads(without_ids(msgspec.json.encode(told).decode(), base_url)):
+        if merged and output["type"] == merged[-1]["type"] == TextDelta.__name__:
+            merged[-1]["text"] += output["text"]
+        else:
+            merged.append(output)
+    return merged
+
+
+class Said(NamedTuple):
+    """What a flow tells, and what it sends for that: method, path and the names of the headers."""
+
+    outputs: list[Any]
+    requests: list[tuple[str, str, tuple[str, ...]]]
+
+
+class Noting(MemoryTransport):
+    """Straight into an emulator, with a note of each request."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__({name: EMULATORS[name](AT_ONCE)})
+        self.requests: list[Request] = []
+
+    def open(self, command: SendRequest) -> MemoryExchange:
+        self.requests.append(command.request)
+        return super().open(command)
+
+
+@cache
+def expected(name: str) -> Said:
+    """What is said when nothing is between a flow and its emulator."""
+    transport = Noting(name)
+    base_url = transport.base_urls[name]
+    told = list(drive(flow_of(name, base_url), transport, start=START))
+    for output in list(told):
+        if isinstance(output, ImageReady):
+            told += drive(ImageDownload(url=output.url, provider_url=base_url), transport, start=START)
+    return Said(
+        comparable(told, base_url),
+        [
+            (request.method, path_of(request.url.removeprefix(base_url)), names_of(key for key, _ in request.headers))
+            for request in transport.requests
+        ],
+    )
+
+
+def path_of(target: str) -> str:
+    return ISSUED.sub("#", target.partition("?")[0]) or "/"
+
+
+def names_of(headers: Iterable[str]) -> tuple[str, ...]:
+    """The names of headers in their order, without those of the framing."""
+    return tuple(name.lower() for name in headers if name.lower() not in ("host", "content-length"))
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("carrier", CARRIERS, ids=str)
+async def test_the_same_is_said_over_every_transport(carrier: Carrier, name: str) -> None:
+    with EmulatorServer(behaviour=AT_ONCE) as server:
+        base_url = server.providers[name]
+        transport = carrier.open()
+        told = await told_by(name, transport, base_url)
+        await transport.close()
+        requests = [(each.method, path_of(each.target), names_of(each.header_names)) for each in server.requests]
+    assert comparable(told, base_url) == expected(name).outputs
+    assert requests == expected(name).requests
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("carrier", [Carrier("memory", "asyncio"), Carrier("memory", "trio")], ids=str)
+async def test_the_same_is_said_without_a_network(carrier: Carrier, name: str) -> None:
+    transport = AsyncMemoryTransport({name: EMULATORS[name](AT_ONCE)})
+    base_url = transport.base_urls[name]
+    assert comparable(await told_by(name, transport, base_url), base_url) == expected(name).outputs
+
+
+@pytest.mark.parametrize("name", CHATS)
+@pytest.mark.parametrize("carrier", CARRIERS, ids=str)
+async def test_leaving_midway_closes_the_connection_at_once(carrier: Carrier, name: str) -> None:
+    with EmulatorServer(behaviour=SLOWLY) as server:
+        transport = carrier.open()
+        async with aclosing(outputs_of(flow_of(name, server.providers[name]), transport, start=START)) as outputs:
+            while not isinstance(await anext(outputs), TextDelta):
+                pass
+            assert server.requests[-1].closed_early is None
+        assert await anyio.to_thread.run_sync(server.wait_for, last_was_closed_early, AT_LAST)
+        await transport.close()
+
+
+@pytest.mark.parametrize("carrier", [carrier for carrier in CARRIERS if carrier.style != "blocking"], ids=str)
+async def test_cancelling_midway_closes_the_connection_at_once(carrier: Carrier) -> None:
+    heard = anyio.Event()
+
+    async def listen(transport: AsyncTransport, base_url: str) -> None:
+        async for output in outputs_of(flow_of("cromicle", base_url), transport, start=START):
+            if isinstance(output, TextDelta):
+                heard.set()
+
+    with EmulatorServer(behaviour=SLOWLY) as server:
+        transport = carrier.open()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen, transport, server.providers["cromicle"])
+            await heard.wait()
+            tasks.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(server.wait_for, last_was_closed_early, AT_LAST)
+        await transport.close()
+
+
+def last_was_closed_early(records: Sequence[RequestRecord]) -> bool:
+    return bool(records and records[-1].closed_early)

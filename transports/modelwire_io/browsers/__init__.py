@@ -1,0 +1,20 @@
+"""Browsers in which a person logs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelwire_io._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from .playwright import PlaywrightBrowser
+    from .threaded import ThreadedBrowser
+
+__all__ = ["PlaywrightBrowser", "ThreadedBrowser"]
+
+_MODULES = {
+    "PlaywrightBrowser": "playwright",
+    "ThreadedBrowser": "threaded",
+}
+
+__getattr__ = lazy_attributes(__name__, _MODULES)

@@ -1,0 +1,18 @@
+"""HTTP/1.1 without I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelwire_io._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from .exchange import Http11Exchange
+
+__all__ = ["Http11Exchange"]
+
+_MODULES = {
+    "Http11Exchange": "exchange",
+}
+
+__getattr__ = lazy_attributes(__name__, _MODULES)

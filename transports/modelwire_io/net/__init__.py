@@ -1,0 +1,1 @@
+"""From a host name to a stream that keeps a deadline: shared by all transports."""
