@@ -6,7 +6,7 @@ from functools import cache
 
 from modelwire.download import ImageDownload
 from modelwire.outputs import ImageReady, ImageReceived
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.arta import ArtaCredentials, ArtaEndpoints, ArtaImage, ArtaOptions
 from modelwire_io.drive import AsyncTransport, adrive
 
@@ -16,7 +16,7 @@ CREDENTIALS = ArtaCredentials(api_key="emulated")
 # As short as may be.
 OPTIONS = ArtaOptions(poll_interval=0.1)
 
-endpoints = cache(lambda url: rebase(ArtaEndpoints, url))
+endpoints = cache(lambda url: with_base_url(ArtaEndpoints, url))
 
 
 async def do_job(transport: AsyncTransport, url: str, take: Take) -> None:

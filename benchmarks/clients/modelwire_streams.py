@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 import trio
 
 from modelwire.outputs import Output, TextDelta
-from modelwire_io.drive import AsyncTransport, Transport, adeliver, adrive, drive
+from modelwire_io.drive import AsyncTransport, Transport, adrive, adrive_callback, drive
 
 from .openai_flow import OpenAiChat
 from .running import Run, Take, blocking, on_asyncio
@@ -46,7 +46,7 @@ def deliver_on_asyncio(make_transport: Callable[[], AsyncTransport]) -> Run:
             if isinstance(output, TextDelta):
                 take(output.text)
 
-        await adeliver(OpenAiChat(url=url, model=model), transport, show)
+        await adrive_callback(OpenAiChat(url=url, model=model), transport, show)
 
     return on_asyncio(stream)
 
@@ -89,7 +89,7 @@ DRIVERS = {"asyncio": drive_on_asyncio, "adeliver": deliver_on_asyncio, "trio": 
 
 
 def run_over(variant: str) -> Run:
-    """The client over a transport in a style: `h11` (blocking), `httpx2 asyncio`, `h11 adeliver`, `h11 trio`."""
+    """The client over a transport in a style: `h11` (blocking), `httpx2 asyncio`, `h11 adrive_callback`, `h11 trio`."""
     name, _, style = variant.partition(" ")
     classes = ASYNC if style else BLOCKING
     found = resolve_name(f"modelwire_io.{classes['httpx' if name == 'httpx2' else name]}")

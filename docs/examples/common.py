@@ -13,7 +13,7 @@ from modelwire.errors import Failure
 from modelwire.flow import Flow
 from modelwire.limits import Limits
 from modelwire.outputs import ImageReady, Output, StatusChanged, TextDelta
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.arta import ArtaCredentials, ArtaEndpoints, ArtaImage, ArtaOptions
 from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.providers.hailuo import HailuoChat, HailuoCredentials, HailuoEndpoints
@@ -90,7 +90,7 @@ def tasks() -> Iterator[Task]:
             HailuoChat(
                 messages=given.prompt,
                 limits=limits,
-                endpoints=rebase(HailuoEndpoints, f"{given.url}/hailuo"),
+                endpoints=with_base_url(HailuoEndpoints, f"{given.url}/hailuo"),
                 credentials=HailuoCredentials(token="emulated-token"),
             ),
         ),
@@ -99,7 +99,7 @@ def tasks() -> Iterator[Task]:
             ArtaImage(
                 prompt=given.prompt,
                 limits=limits,
-                endpoints=rebase(ArtaEndpoints, f"{given.url}/arta"),
+                endpoints=with_base_url(ArtaEndpoints, f"{given.url}/arta"),
                 credentials=ArtaCredentials(api_key="emulated-key"),
                 options=ArtaOptions(poll_interval=0.1),
             ),
@@ -109,7 +109,7 @@ def tasks() -> Iterator[Task]:
             CromicleChat(
                 messages=given.prompt,
                 limits=limits,
-                endpoints=rebase(CromicleEndpoints, f"{given.url}/cromicle"),
+                endpoints=with_base_url(CromicleEndpoints, f"{given.url}/cromicle"),
             ),
             most=3,
         ),

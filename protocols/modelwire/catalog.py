@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .names import find_name
-from .provider import Provider, wire_models
+from .provider import Provider, resolve_model
 from .providers import arta, cromicle, fakegpt, hailuo, magickpen
 
 PROVIDERS: dict[str, Provider] = {
@@ -35,5 +35,5 @@ def resolve(model: str, *, more: Iterable[Provider] = ()) -> tuple[Provider, str
     """
     provider_name, model_name = split_model(model)
     provider = find_provider(provider_name, more=more)
-    wire_models(provider.models, model_name, provider.default_model, provider.label)
+    resolve_model(provider.models, model_name, provider.default_model, provider.label)
     return provider, model_name or provider.default_model

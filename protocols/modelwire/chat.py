@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from .flow import Flow
 from .messages import Message, Messages, as_messages, format_prompt
-from .provider import wire_models
+from .provider import resolve_model
 
 
 @dataclass(kw_only=True)
@@ -26,7 +26,7 @@ class ChatFlow(Flow):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.messages = as_messages(self.messages)
-        wire_models(self.models, self.model, self.default_model, type(self).__name__)
+        resolve_model(self.models, self.model, self.default_model, type(self).__name__)
 
     @property
     def history(self) -> tuple[Message, ...]:

@@ -40,11 +40,11 @@ class ImageDownload(Flow):
 
     def start(self) -> Steps:
         """Get it, and see that it is an image."""
-        reply = yield from self.fetch(self.image_request)
-        media_type = image_type(reply.body)
+        response = yield from self.fetch(self.image_request)
+        media_type = image_type(response.body)
         if media_type is None:
-            raise RemoteProtocolError(f"instead of an image came {describe(reply.body)}")
-        self.emit(ImageReceived(self.url, reply.body, media_type))
+            raise RemoteProtocolError(f"instead of an image came {describe(response.body)}")
+        self.emit(ImageReceived(self.url, response.body, media_type))
 
     def image_request(self) -> Request:
         """The image."""

@@ -22,25 +22,25 @@ import msgspec
 from .commands import OpenPage
 from .engine.engine import Engine, Phase, Steps
 from .engine.entropy import as_choice, as_fraction, as_uuid
-from .engine.fields import check_fields, decode_fields, kept_fields
+from .engine.fields import decode_fields, saved_fields, validate_fields
 from .engine.retry import retry_pause
 from .engine.snapshot import decode_snapshot
 from .engine.waits import Evaluation, Exchange, Nap, RequestBuilder, Sink, Wait
 from .errors import InDoubt, InvalidInput, LocalProtocolError, ModelwireError, SnapshotError
 from .events import CredentialsReplaced, Event, PageEvaluated
 from .formats.cookies import Cookie
-from .http import Reply, Request
-from .json import JsonObject, as_struct
+from .http import Request, Response
+from .json import JsonObject, convert_input
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import JobAccepted, Output, TextDelta, TextReplaced
 from .redaction import SHORTEST_SECRET, printable
 
-__all__ = ["NOT_KEPT", "Flow", "Phase", "Steps"]
+__all__ = ["NOT_SAVED", "Flow", "Phase", "Steps"]
 
 T = TypeVar("T")
 
 # Fields with this metadata are not part of a snapshot: they belong to the process, not to the work.
-NOT_KEPT = {"kept": False}
+NOT_SAVED = {"kept": False}
 # CPython's mark of a generator function (inspect.CO_GENERATOR; `inspect` itself is too heavy to import here).
 _CO_GENERATOR = 0x20
 
@@ -53,15 +53,15 @@ class Flow(Engine):
     told it or as the provider's own Struct.
     """
 
-    limits: Limits = field(default=DEFAULT_LIMITS, metadata=NOT_KEPT)
-    credentials: Any = field(default=None, metadata=NOT_KEPT, repr=False)
+    limits: Limits = field(default=DEFAULT_LIMITS, metadata=NOT_SAVED)
+    credentials: Any = field(default=None, metadata=NOT_SAVED, repr=False)
     credentials_type: ClassVar[type[msgspec.Struct] | None] = None
 
     def __post_init__(self) -> None:
         self._reset()
         if self.credentials is not None and self.credentials_type is not None:
-            self.credentials = as_struct(self.credentials, self.credentials_type, "credentials")
-        check_fields(self)
+            self.credentials = convert_input(self.credentials, self.credentials_type, "credentials")
+        validate_fields(self)
         self._conceal_all(self.credentials)
 
     @classmethod
@@ -107,12 +107,12 @@ class Flow(Engine):
     def _of_fields(cls, data: bytes, credentials: Any, limits: Limits) -> Self:
         try:
             state = decode_fields(cls, data)
-            init = {entry.name: getattr(state, entry.name) for entry in kept_fields(cls) if entry.init}
+            init = {entry.name: getattr(state, entry.name) for entry in saved_fields(cls) if entry.init}
             flow = cls(credentials=credentials, limits=limits, **init)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ModelwireError) as error:
             what = printable(str(error), 300)
             raise SnapshotError(f"the fields of this snapshot do not fit {cls.__name__}: {what}") from None
-        for entry in kept_fields(cls):
+        for entry in saved_fields(cls):
             if not entry.init:
                 setattr(flow, entry.name, getattr(state, entry.name))
         return flow
@@ -128,14 +128,14 @@ class Flow(Engine):
         """The first phase."""
         raise NotImplementedError("a flow begins with a phase named start")
 
-    def fetch(self, build: RequestBuilder, *, allow: Collection[int] = ()) -> Generator[Wait, None, Reply]:
+    def fetch(self, build: RequestBuilder, *, allow: Collection[int] = ()) -> Generator[Wait, None, Response]:
         """Wait for a whole response. `build` makes the request, anew for each try.
 
         A status that is not 2xx, nor one of `allow`, is a failure, as is everything else that keeps the reply from
         being whole; failures that may pass are tried again first.
         """
         exchange = yield from self._try(build, None, allow)
-        return Reply(exchange.status, exchange.headers, bytes(exchange.body))
+        return Response(exchange.status, exchange.headers, bytes(exchange.body))
 
     def stream(
         self,
@@ -144,14 +144,14 @@ class Flow(Engine):
         *,
         allow: Collection[int] = (),
         limit: int | None = None,
-    ) -> Generator[Wait, None, Reply]:
+    ) -> Generator[Wait, None, Response]:
         """Wait for a response whose body goes, as it comes, to a sink; each try gets a request and a sink of its own.
 
         After the first piece of content nothing is tried again. The reply holds a body only if its status is one of
         `allow`, which no sink gets to see. `limit` is bytes of body; by default `limits.body`.
         """
         exchange = yield from self._try(build, open_sink, allow, limit)
-        return Reply(exchange.status, exchange.headers, bytes(exchange.body))
+        return Response(exchange.status, exchange.headers, bytes(exchange.body))
 
     def open_page(self, url: str) -> None:
         """Have a page opened in a browser, for a person to see; what it holds is read with `evaluate`.
@@ -290,7 +290,7 @@ class Flow(Engine):
         """Go on with these, if new ones are wanted. They are secret in any case."""
         shape = self.credentials_type
         try:
-            credentials = given if shape is None else as_struct(given, shape, "credentials")
+            credentials = given if shape is None else convert_input(given, shape, "credentials")
         except InvalidInput as error:
             raise LocalProtocolError(str(error)) from None
         self._conceal_all(credentials)

@@ -1,4 +1,4 @@
-"""HTTP as the core sees it: what to send (`Request`), what came (`Reply`), and the bodies of both.
+"""HTTP as the core sees it: what to send (`Request`), what came (`Response`), and the bodies of both.
 
 Nothing here speaks HTTP's wire format; that is the transports' work.
 """
@@ -63,7 +63,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"Request({self.method} {without_query(self.url)}, headers=<{names}>, body=<{len(self.body)} bytes>)"
 
 
-class Reply(msgspec.Struct, frozen=True, gc=False):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A complete response."""
 
     status: int

@@ -57,7 +57,7 @@ def describe(data: bytes | str) -> str:
     return f"{len(data)} {'characters' if isinstance(data, str) else 'bytes'} that do not parse"
 
 
-def as_struct(given: object, shape: type[T], what: str) -> T:
+def convert_input(given: object, shape: type[T], what: str) -> T:
     """A value that a caller gave, as a Struct or as a mapping, numbers also as text.
 
     Raises `InvalidInput`, naming it by `what`, with the path of a field that is wrong and without any of its data.

@@ -16,20 +16,20 @@ from .formats.browser_export import BrowserExport
 class LoginFlow(Flow):
     """A flow in which a person logs in, in a browser: it ends with `CredentialsChanged`.
 
-    `by_hand` says where a browser's own tools show what a person without such a browser has to copy: for each field of
-    the credentials the JavaScript expression. The first of them cannot be done without.
+    `console_expressions` maps each field of the credentials to the JavaScript expression that shows it in a browser's
+    console, for a person who logs in with a browser of their own. The first one is required.
     """
 
     default_timeout: ClassVar[float] = 300.0
 
-    by_hand: ClassVar[Mapping[str, str]] = {}
+    console_expressions: ClassVar[Mapping[str, str]] = {}
 
     @property
     def login_url(self) -> str:
         """Where a person is told to log in."""
         raise NotImplementedError("a login says where")
 
-    def take_export(self, export: BrowserExport, now: float, *, token: str = "") -> msgspec.Struct:
+    def credentials_from_export(self, export: BrowserExport, now: float, *, token: str = "") -> msgspec.Struct:
         """The credentials in what a browser has written to a file; `token` is one that was brought besides.
 
         Raises `InvalidInput` that says what is missing.

@@ -22,7 +22,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `models` maps every name that a user may type to the name on the wire, or to several of which one is drawn.
     `answers` says whether the service is known to answer today; `note` says why not, or on what terms.
-    `login_field` is the one field of the credentials that a person can bring by hand; empty where there is none.
+    `secret_field` is the one field of the credentials that a person can bring by hand; empty where there is none.
     `login` is the flow by which a person logs in with a browser; it takes the same `options` and `endpoints`.
     `environment` maps a variable of the environment to what it fills: `credentials.NAME` or `options.NAME`.
     """
@@ -37,7 +37,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: type[msgspec.Struct]
     credentials: type[msgspec.Struct] | None = None
     conversation: type[msgspec.Struct] | None = None
-    login_field: str = ""
+    secret_field: str = ""
     login: type[LoginFlow] | None = None
     environment: dict[str, str] = {}
     website: str
@@ -45,7 +45,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-def wire_models(
+def resolve_model(
     models: Mapping[str, tuple[str, ...]], model: str | None, default: str, provider: str
 ) -> tuple[str, ...]:
     """What a model is called on the wire: the candidates of an alias, or the one whose own name was given.
@@ -75,7 +75,7 @@ def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
         raise InvalidInput(f"bad option: {error}") from None
 
 
-def rebase(endpoints: type[StructT], base_url: str) -> StructT:
+def with_base_url(endpoints: type[StructT], base_url: str) -> StructT:
     """A provider's endpoints with every host replaced by one base; paths stay as they are.
 
     Fields that hold a URL are hosts, all others paths. Raises `InvalidInput` for what is not an http(s) URL.

@@ -16,7 +16,7 @@ PLACEHOLDER = "[secret]"
 SHORTEST_SECRET = 4
 
 # So many characters of a secret tell it from every other text.
-TELLING = 64
+MATCH_PREFIX_CHARS = 64
 # So many characters of an error response are looked at for what it says. What was cut off the end of a long one may
 # have been the rest of a secret, which was not found for that reason: it must be far from what is shown.
 _EXPLAINED = 16 * 1024
@@ -33,8 +33,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """
     # The longest first: a secret may contain another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        rest = r"[^\s\"'<>]*" if len(secret) > TELLING else ""
-        text = re.sub(f"(?:{spellings(secret[:TELLING])}){rest}", PLACEHOLDER, text)
+        rest = r"[^\s\"'<>]*" if len(secret) > MATCH_PREFIX_CHARS else ""
+        text = re.sub(f"(?:{spellings(secret[:MATCH_PREFIX_CHARS])}){rest}", PLACEHOLDER, text)
     return text
 
 
@@ -77,7 +77,7 @@ class _ErrorDetail(msgspec.Struct):
     message: str = ""
 
 
-class _ErrorReply(msgspec.Struct):
+class _ErrorResponse(msgspec.Struct):
     """The shapes in which JSON services say what is wrong."""
 
     error: _ErrorDetail | str | None = None
@@ -94,11 +94,11 @@ def explain(headers: Headers, body: bytes, secrets: Iterable[str] = ()) -> str:
     text = redact(body.decode("utf-8", "replace"), secrets)[:_EXPLAINED]
     if media_type(headers).endswith("json") or text.lstrip().startswith("{"):
         try:
-            reply = msgspec.json.decode(text, type=_ErrorReply)
+            response = msgspec.json.decode(text, type=_ErrorResponse)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return text
-        error = reply.error.message if isinstance(reply.error, _ErrorDetail) else reply.error
-        return reply.error_description or error or reply.message or reply.detail or text
+        error = response.error.message if isinstance(response.error, _ErrorDetail) else response.error
+        return response.error_description or error or response.message or response.detail or text
     title = re.search(r"<title[^>]{0,200}>([^<]{0,500})", text, re.IGNORECASE)
     if title is not None:
         return f"a page titled '{title[1].strip()}'"

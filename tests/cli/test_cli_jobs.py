@@ -11,10 +11,10 @@ import pytest
 
 from command_line import Home, Inside
 from modelwire.emulators import Behaviour
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.arta import ArtaEndpoints, ArtaImage
 from modelwire_io.emulation import EmulatorServer
-from modelwire_io.store.jobs import JobFolder, KeptJob
+from modelwire_io.store.jobs import JobFolder, SavedJob
 
 SUBMIT = "/api/v1/text2image"
 
@@ -52,7 +52,7 @@ def jobs(home: Home) -> JobFolder:
     return JobFolder(home.path / "state" / "modelwire" / "jobs")
 
 
-def interrupt(home: Home, server: EmulatorServer, number: signal.Signals) -> KeptJob:
+def interrupt(home: Home, server: EmulatorServer, number: signal.Signals) -> SavedJob:
     """Begin a job, stop the command while the provider draws, and return what is kept of it."""
     words = ("image", "-n", "2", "-o", "poll_interval", "0.2", "a cat")
     with home.started(*words, extra=variables(server)) as command:
@@ -107,8 +107,8 @@ def test_a_job_is_gone_on_with_on_another_machine(home: Home, elsewhere: Home, s
 
 def test_what_is_advised_after_a_file_from_elsewhere_is_that_file(home: Home) -> None:
     url = "http://127.0.0.1:1/arta"
-    arta = ArtaImage(prompt="a cat", endpoints=rebase(ArtaEndpoints, url))
-    kept = KeptJob(
+    arta = ArtaImage(prompt="a cat", endpoints=with_base_url(ArtaEndpoints, url))
+    kept = SavedJob(
         id="arta-1", provider="arta", base_url=url, prompt="a cat", accepted_at=1.0, snapshot=arta.snapshot()
     )
     carried = home.folder / "job.json"
@@ -138,7 +138,9 @@ def test_a_finished_job_is_not_kept(inside: Inside, home: Home, monkeypatch: pyt
 
 
 def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, home: Home) -> None:
-    kept = KeptJob(id="arta-77", provider="arta", base_url=None, prompt="a\x1b[31m cat", accepted_at=1.0, snapshot="{}")
+    kept = SavedJob(
+        id="arta-77", provider="arta", base_url=None, prompt="a\x1b[31m cat", accepted_at=1.0, snapshot="{}"
+    )
     path = jobs(home).save(kept)
     fields = msgspec.json.decode(inside.run("jobs", "--json").out)
     assert fields["id"] == "arta-77"
@@ -151,7 +153,7 @@ def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, h
 
 def test_a_damaged_job_is_told_of_beside_the_others_and_forgotten(inside: Inside, home: Home) -> None:
     folder = jobs(home)
-    folder.save(KeptJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot="{}"))
+    folder.save(SavedJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot="{}"))
     damaged = folder.path("arta-2")
     damaged.write_bytes(b"{")
     damaged.chmod(0o600)
@@ -165,7 +167,9 @@ def test_a_damaged_job_is_told_of_beside_the_others_and_forgotten(inside: Inside
 
 def test_what_cannot_be_resumed_is_said_in_one_line(inside: Inside, home: Home) -> None:
     assert inside.run("resume", "arta-1").err == "modelwire: unknown job 'arta-1': there are: none\n"
-    kept = KeptJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot='{"flow": 1}')
+    kept = SavedJob(
+        id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot='{"flow": 1}'
+    )
     jobs(home).save(kept)
     result = inside.run("resume", "arta-1")
     assert result.code == 1

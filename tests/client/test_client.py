@@ -56,7 +56,7 @@ from modelwire.outputs import (
 from modelwire.sse import encode_event
 from modelwire_io import AsyncClient, AsyncImageJob, Client, ImageJob
 from modelwire_io.client.client import EMULATED_CREDENTIALS, Configuration
-from modelwire_io.client.run import AsyncWork, Work
+from modelwire_io.client.run import AsyncFlowRun, Work
 from modelwire_io.clock import VirtualClock
 from modelwire_io.emulation import EmulatorServer
 from modelwire_io.emulation import server as emulator_server
@@ -93,7 +93,7 @@ async def everything(items: Iterable[T] | AsyncIterable[T]) -> list[T]:
     return list(items)
 
 
-async def until(kind: type[T], work: Work | AsyncWork) -> T:
+async def until(kind: type[T], work: Work | AsyncFlowRun) -> T:
     """The first output of a kind; what comes after it stays where it is."""
     while True:
         output = next(work) if isinstance(work, Work) else await anext(work)

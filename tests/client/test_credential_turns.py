@@ -27,10 +27,10 @@ from modelwire.testing import assert_replays
 from modelwire_io import AsyncClient, Client, ImageJob
 from modelwire_io.client.client import Configuration
 from modelwire_io.client.credential_turns import (
-    AsyncSharingExchange,
-    AsyncSharingTransport,
-    SharingExchange,
-    SharingTransport,
+    AsyncGatedExchange,
+    AsyncRefreshGate,
+    GatedExchange,
+    RefreshGate,
     run_to_its_end,
 )
 from modelwire_io.emulation import EmulatorServer
@@ -365,7 +365,7 @@ async def test_what_is_run_to_its_end_raises_what_was_raised() -> None:
 
 @pytest.mark.parametrize(
     ("blocking", "asynchronous"),
-    [(SharingTransport, AsyncSharingTransport), (SharingExchange, AsyncSharingExchange)],
+    [(RefreshGate, AsyncRefreshGate), (GatedExchange, AsyncGatedExchange)],
 )
 def test_both_do_the_same(blocking: type[Any], asynchronous: type[Any]) -> None:
     ours, theirs = blocking_methods(blocking), blocking_methods(asynchronous)
@@ -391,8 +391,8 @@ async def test_closing_closes_the_transport() -> None:
 
     turn = cast(Any, None)
     inner, blocking = Closing(), BlockingClosing()
-    await AsyncSharingTransport(inner, turn).close()
-    SharingTransport(blocking, turn).close()
+    await AsyncRefreshGate(inner, turn).close()
+    RefreshGate(blocking, turn).close()
     assert inner.is_closed
     assert blocking.is_closed
 

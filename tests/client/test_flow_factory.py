@@ -15,7 +15,7 @@ from modelwire.messages import Message
 from modelwire.providers.arta import ArtaCredentials, ArtaEndpoints, ArtaImage
 from modelwire.providers.cromicle import CromicleChat
 from modelwire.providers.hailuo import HailuoChat, HailuoConversation, HailuoCredentials
-from modelwire_io.client.flow_factory import Given, Preparation, Prepared
+from modelwire_io.client.flow_factory import CredentialsInput, FlowFactory, ReadyFlow
 from modelwire_io.client.plugins import load_provider
 from modelwire_io.store import MemoryStore
 from modelwire_io.store.credentials import Store
@@ -31,8 +31,8 @@ def preparation(
     limits: Limits | None = None,
     store: Store | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Preparation:
-    return Preparation(
+) -> FlowFactory:
+    return FlowFactory(
         base_url=base_url,
         timeout=timeout,
         limits=limits or Limits(),
@@ -42,25 +42,25 @@ def preparation(
 
 
 def chat(
-    prepare: Preparation | None = None,
+    prepare: FlowFactory | None = None,
     model: str = "cromicle",
     *,
     messages: Any = "hello",
     system: str | None = None,
-    credentials: Given = None,
-    conversation: Given = None,
+    credentials: CredentialsInput = None,
+    conversation: CredentialsInput = None,
     **options: Any,
-) -> Prepared:
+) -> ReadyFlow:
     return (prepare or preparation()).chat(
         model, messages, system=system, credentials=credentials, conversation=conversation, options=options
     )
 
 
-def image(prepare: Preparation | None = None, model: str = "arta", prompt: Any = "a cat", **options: Any) -> Prepared:
+def image(prepare: FlowFactory | None = None, model: str = "arta", prompt: Any = "a cat", **options: Any) -> ReadyFlow:
     return (prepare or preparation()).image(model, prompt, credentials=None, options=options)
 
 
-def of(prepared: Prepared, kind: type[Flow]) -> Any:
+def of(prepared: ReadyFlow, kind: type[Flow]) -> Any:
     """The flow, which is of this kind."""
     assert isinstance(prepared.flow, kind)
     return prepared.flow
@@ -292,7 +292,7 @@ def test_a_conversation_goes_to_the_providers_that_keep_one() -> None:
 # Snapshots.
 
 
-def restored(prepare: Preparation, snapshot: str, model: str = "arta") -> Prepared:
+def restored(prepare: FlowFactory, snapshot: str, model: str = "arta") -> ReadyFlow:
     return prepare.restore(model, snapshot, credentials=None, resend=False)
 
 

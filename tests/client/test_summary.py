@@ -17,12 +17,12 @@ from modelwire.outputs import (
     TitleChanged,
     UsageReported,
 )
-from modelwire_io.client.summary import Told
+from modelwire_io.client.summary import OutputSummary
 
 
-def told(*outputs: Output) -> Told:
+def told(*outputs: Output) -> OutputSummary:
     """What has been told after these outputs."""
-    result = Told()
+    result = OutputSummary()
     for output in outputs:
         result.note(output)
     return result

@@ -10,7 +10,7 @@ from modelwire.chat import ChatFlow
 from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
 from modelwire.http import origin
-from modelwire.provider import Provider, rebase
+from modelwire.provider import Provider, with_base_url
 
 
 def test_the_five() -> None:
@@ -41,7 +41,7 @@ def test_a_record_is_whole(provider: Provider) -> None:
 def test_every_endpoint_and_option_is_a_field_with_a_default(provider: Provider) -> None:
     assert provider.endpoints()
     assert provider.options()
-    assert rebase(provider.endpoints, "http://127.0.0.1:8000/x") != provider.endpoints()
+    assert with_base_url(provider.endpoints, "http://127.0.0.1:8000/x") != provider.endpoints()
 
 
 def test_what_the_environment_fills_is_there(provider: Provider) -> None:

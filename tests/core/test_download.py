@@ -8,7 +8,7 @@ from modelwire.download import ImageDownload, image_type
 from modelwire.errors import InvalidInput
 from modelwire.limits import Limits
 from modelwire.outputs import ImageReceived
-from played_flow import Response, begin, bytewise, header_map, play, say, through_json
+from played_flow import ScriptedResponse, begin, bytewise, header_map, play, say, through_json
 
 URL = "https://images.example/1.png?signature=S3cret"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -24,7 +24,7 @@ def test_an_image() -> None:
     assert (request.method, request.url, request.body) == ("GET", URL, b"")
     assert header_map(request) == {"accept": "image/*"}
     assert request.public_only
-    session.play(Response(chunks=bytewise(PNG), headers=(("content-type", "text/plain"),)))
+    session.play(ScriptedResponse(chunks=bytewise(PNG), headers=(("content-type", "text/plain"),)))
     assert session.outputs == [ImageReceived(URL, PNG, "image/png")]
     assert session.succeeded
 

@@ -29,7 +29,7 @@ from modelwire.events import (
     Start,
     Woken,
 )
-from modelwire.flow import NOT_KEPT, Flow, Steps
+from modelwire.flow import NOT_SAVED, Flow, Steps
 from modelwire.formats.cookies import Cookie
 from modelwire.http import Request
 from modelwire.limits import KIB, MIB, Limits
@@ -41,8 +41,8 @@ from played_flow import (
     NOW,
     Broken,
     Item,
-    Reply,
-    Response,
+    Outcome,
+    ScriptedResponse,
     Session,
     begin,
     bytewise,
@@ -78,8 +78,8 @@ class Asking(Requesting):
     """One request; its body is told."""
 
     def start(self) -> Steps:
-        reply = yield from self.fetch(self.request)
-        self.emit(TextDelta(reply.text()))
+        response = yield from self.fetch(self.request)
+        self.emit(TextDelta(response.text()))
 
 
 @dataclass(kw_only=True)
@@ -114,7 +114,7 @@ class Paying(Requesting):
     default_timeout: ClassVar[float] = 300.0
 
     order: str = "one dragon"
-    credentials: dict[str, str] | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: dict[str, str] | None = field(default=None, metadata=NOT_SAVED, repr=False)
     job: str = field(default="", init=False)
 
     def start(self) -> Steps:
@@ -122,17 +122,17 @@ class Paying(Requesting):
         return self.submit
 
     def submit(self) -> Steps:
-        reply = yield from self.fetch(partial(self.request, repeatable=False), allow=(402,))
-        if reply.status == 402:
+        response = yield from self.fetch(partial(self.request, repeatable=False), allow=(402,))
+        if response.status == 402:
             raise JobFailed("no money")
-        self.job = reply.text()
+        self.job = response.text()
         self.emit(JobAccepted(self.job))
         return self.poll
 
     def poll(self) -> Steps:
         while True:
-            reply = yield from self.fetch(self.request)
-            if reply.text() == "done":
+            response = yield from self.fetch(self.request)
+            if response.text() == "done":
                 return None
             yield from self.sleep(2)
 
@@ -152,7 +152,7 @@ class Napping(Requesting):
 class Custom(Requesting):
     """Does what the test says, as its only phase."""
 
-    steps: Callable[[Any], Steps] = field(metadata=NOT_KEPT)
+    steps: Callable[[Any], Steps] = field(metadata=NOT_SAVED)
 
     def start(self) -> Steps:
         return (yield from self.steps(self))
@@ -377,8 +377,8 @@ def test_a_request_and_its_reply() -> None:
 
 @given(st.binary(max_size=60), st.data())
 def test_chunking_does_not_matter_to_a_fetch(body: bytes, data: st.DataObject) -> None:
-    whole = play(Asking(), Response(body=body))
-    assert play(Asking(), Response(chunks=data.draw(cuts(body)))).log == whole.log
+    whole = play(Asking(), ScriptedResponse(body=body))
+    assert play(Asking(), ScriptedResponse(chunks=data.draw(cuts(body)))).log == whole.log
 
 
 def test_each_request_has_an_id_of_its_own() -> None:
@@ -394,7 +394,7 @@ def test_an_answer_that_is_complete_is_not_waited_for() -> None:
 
 
 def test_an_empty_body() -> None:
-    assert play(Asking(), Response(chunks=[])).outputs == [TextDelta("")]
+    assert play(Asking(), ScriptedResponse(chunks=[])).outputs == [TextDelta("")]
 
 
 def test_a_response_that_ends_before_it_begins() -> None:
@@ -436,10 +436,10 @@ def test_a_status_that_says_no_is_not_tried_again(status: int, kind: str) -> Non
 
 def test_a_status_may_be_allowed_and_its_body_read() -> None:
     def allow(flow: Custom) -> Steps:
-        reply = yield from flow.fetch(flow.request, allow=(404,))
-        flow.emit(TextDelta(f"{reply.status} {reply.text()} {reply.header('X-Why')}"))
-        reply = yield from flow.stream(flow.request, lambda: TextSink(flow.emit), allow=(500,))
-        flow.emit(TextDelta(f" {reply.status} {reply.text()}"))
+        response = yield from flow.fetch(flow.request, allow=(404,))
+        flow.emit(TextDelta(f"{response.status} {response.text()} {response.header('X-Why')}"))
+        response = yield from flow.stream(flow.request, lambda: TextSink(flow.emit), allow=(500,))
+        flow.emit(TextDelta(f" {response.status} {response.text()}"))
 
     session = play(Custom(steps=allow), say("none", 404, x_why="gone"), say("not text of an answer", 500))
     assert session.text == "404 none gone 500 not text of an answer"
@@ -588,7 +588,7 @@ def test_cancel_while_a_request_is_under_way() -> None:
 
 def test_cancel_in_the_middle_of_an_answer() -> None:
     session = begin(Telling())
-    session.answer(Response(body=b"Hel", stays_open=True))
+    session.answer(ScriptedResponse(body=b"Hel", stays_open=True))
     session.deliver(Cancel())
     assert (session.failure.kind, session.failure.text) == ("cancelled", "Hel")
 
@@ -627,10 +627,10 @@ def test_a_phase_that_is_cancelled_gets_to_clean_up() -> None:
     assert cleaned == ["up"]
 
 
-def play_until_sleep(flow: Flow, reply: Reply) -> Session:
+def play_until_sleep(flow: Flow, response: Outcome) -> Session:
     """A session whose first request got this reply, and that sleeps before it tries again."""
     session = begin(flow)
-    session.answer(reply)
+    session.answer(response)
     assert isinstance(session.wait, Sleep)
     return session
 
@@ -672,8 +672,8 @@ def test_an_answer_cut_off_before_its_first_character_is_tried_again() -> None:
 @pytest.mark.parametrize(
     "reply", [Broken(kind="protocol"), say("", 600), say("", 302), say("", 404), say("", 501 - 100), say("")]
 )
-def test_other_failures_are_not_tried_again(reply: Reply) -> None:
-    session = play(Telling(), reply)
+def test_other_failures_are_not_tried_again(response: Outcome) -> None:
+    session = play(Telling(), response)
     assert session.failure
     assert len(session.requests) == 1
 
@@ -684,10 +684,10 @@ def test_other_failures_are_not_tried_again(reply: Reply) -> None:
         Broken(kind="network", after=say("Hel")),
         Broken(kind="timeout", after=say("Hel")),
         Broken(kind="connect", after=say("Hel")),
-        Response(body=b"Hel\xe2\x82"),
+        ScriptedResponse(body=b"Hel\xe2\x82"),
     ],
 )
-def test_nothing_is_tried_again_after_the_first_text(broken: Reply) -> None:
+def test_nothing_is_tried_again_after_the_first_text(broken: Outcome) -> None:
     session = play(Telling(), broken)
     assert len(session.requests) == 1
     assert session.failure.text == "Hel"
@@ -708,7 +708,7 @@ def test_a_status_told_is_no_text_and_does_not_commit() -> None:
 
 def test_silence_after_the_first_text_is_not_tried_again() -> None:
     session = begin(Telling())
-    session.answer(Response(body=b"Hel", stays_open=True))
+    session.answer(ScriptedResponse(body=b"Hel", stays_open=True))
     session.wake()
     assert (session.failure.kind, session.failure.text) == ("timeout", "Hel")
 
@@ -847,11 +847,11 @@ def test_a_request_that_must_not_be_repeated_is_tried_again_where_it_cannot_have
         say("", 500),
         say("", 503, retry_after="1"),
         say("", 100),
-        Response(chunks=[b"x" * 2000]),
+        ScriptedResponse(chunks=[b"x" * 2000]),
     ],
 )
-def test_a_request_that_must_not_be_repeated_is_in_doubt_after_anything_later(reply: Reply) -> None:
-    session = play(Paying(limits=limited(body=1000)), say(""), reply)
+def test_a_request_that_must_not_be_repeated_is_in_doubt_after_anything_later(response: Outcome) -> None:
+    session = play(Paying(limits=limited(body=1000)), say(""), response)
     assert session.failure.kind == "in_doubt"
     assert session.failure.phase == "submit"
     assert session.failure.message.startswith("the request may have been carried out, and was not sent again (")
@@ -917,8 +917,8 @@ def test_a_request_that_did_not_connect_says_nothing_of_one_before_it() -> None:
         yield from flow.fetch(partial(flow.request, repeatable=False))
         yield from flow.fetch(flow.request)
 
-    for reply in (Broken(kind="connect"), say("", 404)):
-        session = play(Custom(steps=pay_and_ask, limits=limited(tries=1)), say("paid"), reply)
+    for response in (Broken(kind="connect"), say("", 404)):
+        session = play(Custom(steps=pay_and_ask, limits=limited(tries=1)), say("paid"), response)
         assert session.failure.kind == "in_doubt"
 
 
@@ -948,7 +948,7 @@ def all_cuts(body: bytes) -> list[list[bytes]]:
 
 def outcome(flow: Flow, chunks: list[bytes]) -> tuple[str, Failure | None]:
     """The text and the end of a session, whatever the pieces in which the text came."""
-    session = play(flow, Response(chunks=chunks))
+    session = play(flow, ScriptedResponse(chunks=chunks))
     assert isinstance(session.log[-1], Finished)
     return session.text, session.log[-1].failure
 
@@ -982,7 +982,9 @@ def test_a_body_over_its_limit_is_broken_off_at_once() -> None:
 def test_the_body_of_a_refusal_has_a_limit_of_its_own() -> None:
     body = b"because of this and that"
     for chunks in all_cuts(body):
-        session = play(Asking(limits=limited(error_body=10)), Response(status=404, chunks=chunks, stays_open=True))
+        session = play(
+            Asking(limits=limited(error_body=10)), ScriptedResponse(status=404, chunks=chunks, stays_open=True)
+        )
         assert session.failure.message == f"{SHOWN_URL} answered with status 404: because of"
         assert session.all(AbortRequest) == [AbortRequest(1)]
 
@@ -1023,16 +1025,16 @@ def test_a_body_and_a_line_over_their_limits_at_once_do_not_depend_on_chunking()
 
 def test_the_size_of_a_head_is_limited() -> None:
     limits = limited(head=10, tries=1)
-    assert play(Asking(limits=limits), Response(headers=(("abc", "12"), ("de", "345")))).succeeded
-    session = play(Asking(limits=limits), Response(headers=(("abc", "12"), ("de", "3456"))))
+    assert play(Asking(limits=limits), ScriptedResponse(headers=(("abc", "12"), ("de", "345")))).succeeded
+    session = play(Asking(limits=limits), ScriptedResponse(headers=(("abc", "12"), ("de", "3456"))))
     assert session.failure.kind == "limit"
     assert session.all(AbortRequest) == [AbortRequest(1)]
 
 
 def test_the_number_of_headers_is_limited() -> None:
     limits = limited(headers=3, tries=1)
-    assert play(Asking(limits=limits), Response(headers=(("a", ""),) * 3)).succeeded
-    assert play(Asking(limits=limits), Response(headers=(("a", ""),) * 4)).failure.kind == "limit"
+    assert play(Asking(limits=limits), ScriptedResponse(headers=(("a", ""),) * 3)).succeeded
+    assert play(Asking(limits=limits), ScriptedResponse(headers=(("a", ""),) * 4)).failure.kind == "limit"
 
 
 # Snapshots.
@@ -1125,7 +1127,7 @@ def test_a_restored_flow_counts_its_time_from_its_own_start() -> None:
 
 def test_a_restored_flow_that_had_told_text_begins_with_restarted() -> None:
     session = begin(Telling())
-    session.answer(Response(body=b"Hel", stays_open=True))
+    session.answer(ScriptedResponse(body=b"Hel", stays_open=True))
     restored = begin(through_json(session.flow))
     assert restored.log[0] == Restarted()
     restored.answer(say("Hello"))
@@ -1135,7 +1137,7 @@ def test_a_restored_flow_that_had_told_text_begins_with_restarted() -> None:
 
 def test_restarted_is_told_once_and_after_any_number_of_snapshots() -> None:
     session = begin(Telling())
-    session.answer(Response(body=b"Hel", stays_open=True))
+    session.answer(ScriptedResponse(body=b"Hel", stays_open=True))
     again = through_json(through_json(session.flow))
     restored = begin(again)
     assert restored.outputs == [Restarted()]
@@ -1315,7 +1317,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 class Sized(Asking):
     size: Size = Size()
     title: str = ""
-    kept_out: Size = field(default=Size(), metadata=NOT_KEPT)
+    kept_out: Size = field(default=Size(), metadata=NOT_SAVED)
 
 
 @pytest.mark.parametrize(
@@ -1423,7 +1425,7 @@ ECHOES: dict[str, bytes] = {
 class Keyed(Telling):
     """A flow with a key, which it sends in every way."""
 
-    credentials: dict[str, Any] | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: dict[str, Any] | None = field(default=None, metadata=NOT_SAVED, repr=False)
 
     def start(self) -> Steps:
         yield from self.stream(self.keyed_request, lambda: TextSink(self.emit))
@@ -1448,9 +1450,9 @@ def assert_no_secret(text: str) -> None:
 def test_no_secret_is_shown_even_where_the_server_echoes_it(echo: bytes, how: str) -> None:
     flow = Keyed(credentials={"accounts": [{"key": SECRET}], "n": 5}, limits=limited(tries=1))
     session = begin(flow)
-    reply = say(echo, 404) if how == "in a refusal" else Broken(kind="network", detail=echo.decode())
+    response = say(echo, 404) if how == "in a refusal" else Broken(kind="network", detail=echo.decode())
     seen: list[Event | Item] = list(session.log)
-    for event in events_of(reply, 1):
+    for event in events_of(response, 1):
         seen += [event] if isinstance(event, ResponseStarted | BodyReceived | ResponseEnded) else []
         seen += session.deliver(event)
     failure = session.failure
@@ -1464,8 +1466,8 @@ def test_no_secret_is_shown_even_where_the_server_echoes_it(echo: bytes, how: st
 
 def test_a_secret_learnt_on_the_way_is_concealed_as_well() -> None:
     def learn(flow: Custom) -> Steps:
-        reply = yield from flow.fetch(flow.request)
-        flow.conceal(reply.text())
+        response = yield from flow.fetch(flow.request)
+        flow.conceal(response.text())
         yield from flow.fetch(flow.request)
 
     session = play(Custom(steps=learn), say("T-12345678"), say("bad token T-12345678", 401))
@@ -1519,8 +1521,8 @@ def test_what_is_no_secret_in_credentials_is_not_concealed() -> None:
 
 
 def test_a_url_is_shown_without_its_secrets() -> None:
-    for reply in (say("", 404), Broken(kind="protocol", detail="odd")):
-        message = play(Keyed(), reply).failure.message
+    for response in (say("", 404), Broken(kind="protocol", detail="odd")):
+        message = play(Keyed(), response).failure.message
         assert "https://api.example/ask" in message
         assert "user" not in message
         assert "?" not in message

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from modelwire.errors import InvalidInput
 from modelwire.names import find_name
-from modelwire.provider import parse_options, rebase, wire_models
+from modelwire.provider import parse_options, resolve_model, with_base_url
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +71,12 @@ MODELS = {"flux": ("Flux",), "best": ("Flux", "Anime"), "tattoo": ("tattoo",)}
     ],
 )
 def test_a_model_by_its_alias_or_its_own_name(model: str | None, wire: tuple[str, ...]) -> None:
-    assert wire_models(MODELS, model, "flux", "ARTA") == wire
+    assert resolve_model(MODELS, model, "flux", "ARTA") == wire
 
 
 def test_an_unknown_model() -> None:
     with pytest.raises(InvalidInput, match="unknown model 'animee' for ARTA: did you mean 'Anime'"):
-        wire_models(MODELS, "animee", "flux", "ARTA")
+        resolve_model(MODELS, "animee", "flux", "ARTA")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_an_option_that_cannot_work_is_named(values: dict[str, Any], message: st
 )
 def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
     bare = base.rstrip("/")
-    assert rebase(Endpoints, base) == Endpoints(site=bare, api=bare, path="/chat")
+    assert with_base_url(Endpoints, base) == Endpoints(site=bare, api=bare, path="/chat")
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
 )
 def test_what_is_no_base_url_is_refused(base: str) -> None:
     with pytest.raises(InvalidInput):
-        rebase(Endpoints, base)
+        with_base_url(Endpoints, base)

@@ -48,8 +48,8 @@ def image(record_id: str, index: int) -> Ask:
 
 
 def account(emulator: ArtaEmulator, now: float = NOW) -> JsonObject:
-    reply: JsonObject = answered(SIGN_UP.of(emulator, now))
-    return reply
+    response: JsonObject = answered(SIGN_UP.of(emulator, now))
+    return response
 
 
 def job(emulator: ArtaEmulator, **change: str) -> tuple[str, str]:
@@ -64,9 +64,9 @@ def emulator() -> ArtaEmulator:
 
 
 def test_a_sign_up_gives_tokens_and_their_life_as_text() -> None:
-    reply = account(ArtaEmulator(Behaviour(token_life=60)))
-    assert reply["expiresIn"] == "60"
-    assert reply["idToken"] != reply["refreshToken"]
+    response = account(ArtaEmulator(Behaviour(token_life=60)))
+    assert response["expiresIn"] == "60"
+    assert response["idToken"] != response["refreshToken"]
 
 
 @pytest.mark.parametrize("ask", [SIGN_UP, refresh("x")], ids=lambda ask: ask.target)
@@ -119,7 +119,7 @@ def test_a_wrong_refresh(emulator: ArtaEmulator, fields: dict[str, str], code: i
 def test_a_job_moves_on_with_the_clock(emulator: ArtaEmulator) -> None:
     token, record_id = job(emulator)
     seen = [answered(status(token, record_id).of(emulator, NOW + age)) for age in (0, 1.49, 1.5, 4.49, 4.5, 99)]
-    assert [reply["status"] for reply in seen] == ["IN_QUEUE"] * 2 + ["IN_PROGRESS"] * 2 + ["DONE"] * 2
+    assert [response["status"] for response in seen] == ["IN_QUEUE"] * 2 + ["IN_PROGRESS"] * 2 + ["DONE"] * 2
     assert seen[3]["response"] == []
     assert seen[4]["response"] == [{"url": f"{BASE_URL}/images/{record_id}/{index}.png"} for index in range(2)]
 

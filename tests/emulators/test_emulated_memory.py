@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from modelwire.emulators.parts.memory import Memory, Mint
+from modelwire.emulators.parts.memory import Memory, TokenFactory
 
 
 def test_a_value_is_there_until_its_time() -> None:
@@ -36,8 +36,8 @@ def test_a_value_can_be_taken_once() -> None:
 
 
 def test_a_mint_repeats_itself_only_from_the_same_entropy() -> None:
-    first, second = Mint(b"1"), Mint(b"1")
+    first, second = TokenFactory(b"1"), TokenFactory(b"1")
     made = [first.make("x") for _ in range(9)]
     assert made == [second.make("x") for _ in range(9)]
     assert len(set(made)) == 9
-    assert Mint(b"2").make("x") != made[0] != Mint(b"1").make("y")
+    assert TokenFactory(b"2").make("x") != made[0] != TokenFactory(b"1").make("y")

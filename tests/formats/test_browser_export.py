@@ -176,6 +176,6 @@ def test_anything_else_is_refused_or_empty(data: bytes) -> None:
 
 
 def test_a_login_of_somebody_else_has_to_say_how_it_is_done() -> None:
-    for use in (lambda: LoginFlow().login_url, lambda: LoginFlow().take_export(BrowserExport(), 0.0)):
+    for use in (lambda: LoginFlow().login_url, lambda: LoginFlow().credentials_from_export(BrowserExport(), 0.0)):
         with pytest.raises(NotImplementedError):
             use()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.http import (
-    Reply,
     Request,
+    Response,
     content_coding,
     find_header,
     form_body,
@@ -139,7 +139,7 @@ def test_a_repr_shows_no_value() -> None:
         "https://user:S3cret@a.example/path?key=S3cret#S3cret", headers=(("authorization", "S3cret"),), body=b"S3cret"
     )
     assert repr(request) == "Request(GET https://a.example/path, headers=<authorization>, body=<6 bytes>)"
-    assert repr(Reply(200, (("set-cookie", "S3cret"),), b"S3cret")) == "Reply(status=200, body=<6 bytes>)"
+    assert repr(Response(200, (("set-cookie", "S3cret"),), b"S3cret")) == "Reply(status=200, body=<6 bytes>)"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_a_header_is_found_in_any_case_and_the_first_counts() -> None:
     headers = (("X-One", "1"), ("x-one", "2"))
     assert find_header(headers, "X-ONE") == "1"
     assert find_header(headers, "x-two") is None
-    assert Reply(200, headers, b"").header("x-oNe") == "1"
-    assert Reply(200, (), b"").header("x") is None
+    assert Response(200, headers, b"").header("x-oNe") == "1"
+    assert Response(200, (), b"").header("x") is None
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_the_size_of_a_head_is_names_and_values() -> None:
 
 
 def test_a_reply_as_text() -> None:
-    assert Reply(200, (), "Grüße \xff".encode() + b"\xff").text() == "Grüße \xff\ufffd"
+    assert Response(200, (), "Grüße \xff".encode() + b"\xff").text() == "Grüße \xff\ufffd"
 
 
 class Shape(msgspec.Struct):
@@ -198,9 +198,9 @@ class Shape(msgspec.Struct):
 
 
 def test_a_reply_as_a_shape() -> None:
-    assert Reply(200, (), b'{"items": [1, 2], "more": 1}').decode(Shape) == Shape([1, 2])
+    assert Response(200, (), b'{"items": [1, 2], "more": 1}').decode(Shape) == Shape([1, 2])
     with pytest.raises(RemoteProtocolError, match=r"\$\.items\[1\]"):
-        Reply(200, (), b'{"items": [1, "S3cret"]}').decode(Shape)
+        Response(200, (), b'{"items": [1, "S3cret"]}').decode(Shape)
 
 
 def test_a_json_body() -> None:

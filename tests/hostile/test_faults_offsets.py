@@ -12,7 +12,7 @@ import pytest
 
 from faults.client import Ask, Chat, Order, Work
 from faults.scenario import Scenario, complaints, ends, run
-from faults.server import Misdeed, Reply, chunked, fin, rst, say, then
+from faults.server import Misdeed, Response, chunked, fin, rst, say, then
 from faults.sites import (
     ANSWER,
     CONVERSATION,
@@ -47,7 +47,7 @@ STREAMS: dict[str, tuple[Work, str, bytes]] = {
 ACCEPTED, DONE = b'{"record_id": "job-1"}', b'{"status": "DONE", "response": []}'
 
 
-def cut(work: Work, path: str, data: bytes, end: Misdeed, whole: Reply, kinds: str) -> Scenario:
+def cut(work: Work, path: str, data: bytes, end: Misdeed, whole: Response, kinds: str) -> Scenario:
     """A response that ends with `data`; the next one is whole."""
     serving = {path: [then(data, end), whole]}
     return Scenario(name=f"cut after {len(data)} bytes", work=work, serving=serving, ends=ends(kinds))

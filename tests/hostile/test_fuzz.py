@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.__main__ import CORPUS, LONGEST_KEPT, MOST_KEPT, main
+from fuzz.__main__ import CORPUS, LONGEST_KEPT, MAX_IDLE, main
 from fuzz.table import TARGETS
 from fuzz.target import Choices, Target
 from modelwire.catalog import PROVIDERS
@@ -65,7 +65,7 @@ def test_what_is_kept_is_small_and_of_a_target() -> None:
         assert folder.name in TARGETS
         sizes = [len(data) for data in kept(folder.name)]
         assert max(sizes) <= LONGEST_KEPT
-        assert sum(sizes) <= MOST_KEPT
+        assert sum(sizes) <= MAX_IDLE
 
 
 def refuse(message: str) -> Target:

@@ -20,7 +20,7 @@ from modelwire.errors import InvalidInput
 from modelwire.limits import Limits
 from modelwire.messages import Message
 from modelwire.outputs import ImageReady, JobAccepted, TextDelta, TextReplaced, TitleChanged
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.arta import ArtaCredentials
 from modelwire.providers.cromicle import CromicleEndpoints, CromicleOptions
 from modelwire.providers.fakegpt import FakeGptCredentials
@@ -228,7 +228,7 @@ def test_a_base_url_with_a_secret_is_refused_and_not_shown(url: str, tmp_path: P
         seen.add("a message", str(info.value), repr(info.value), repr(client))
     seen.check([A_SECRET])
     with pytest.raises(InvalidInput):
-        rebase(CromicleEndpoints, url)
+        with_base_url(CromicleEndpoints, url)
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,9 @@ class Hasty(EchoChat):
     """Counts on a header."""
 
     def start(self) -> Steps:
-        reply = yield from self.fetch(lambda: self.request("/token"), allow=range(400, 600))
-        if reply.status != 200:
-            raise Refused(f"come back in {int(str(reply.header('retry-after')))} s")
+        response = yield from self.fetch(lambda: self.request("/token"), allow=range(400, 600))
+        if response.status != 200:
+            raise Refused(f"come back in {int(str(response.header('retry-after')))} s")
         return (yield from super().start())
 
 
@@ -145,8 +145,8 @@ class Ordering(EchoImage):
     """Does not end the phase in which it has learnt what it would hate to lose."""
 
     def work(self) -> Steps:
-        reply = yield from self.fetch(self.submit_request)
-        self.job = reply.decode(Job).job
+        response = yield from self.fetch(self.submit_request)
+        self.job = response.decode(Job).job
         self.emit(JobAccepted(self.job))
         return (yield from self.poll())
 

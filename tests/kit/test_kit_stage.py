@@ -15,7 +15,7 @@ from modelwire.testing.faults import echoes, hostile
 from modelwire.testing.faults.breaks import Break
 from modelwire.testing.faults.hostile import BODIES, VALUES, Bad, Lined, Repeated, Spliced, Valued, Whole, places_of
 from modelwire.testing.faults.moves import FAULTS, make
-from modelwire.testing.stage import RUIN, Stage
+from modelwire.testing.stage import FATAL_TROUBLE, Stage
 from modelwire.testing.wire import Answer, pieces
 
 
@@ -114,11 +114,11 @@ def test_what_no_flow_can_bear(at: int, fault: Callable[[Stage], None]) -> None:
     stage.reach(1)
     make([lambda stage: stage.go_on(60)] * at, stage)
     fault(stage)
-    assert stage.trouble >= RUIN
+    assert stage.trouble >= FATAL_TROUBLE
 
 
 def test_an_order_that_must_not_be_repeated_can_bear_no_more_than_a_connection_that_fails() -> None:
-    for kind, trouble in (("connect", 1), ("network", RUIN)):
+    for kind, trouble in (("connect", 1), ("network", FATAL_TROUBLE)):
         stage = stage_of(EchoImage)
         stage.reach(1)
         stage.fail(kind)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from modelwire.commands import SendRequest
 from modelwire.events import BodyReceived
 from modelwire_io.net.connect import Dialer, is_readable, resolve
 from modelwire_io.net.connect_async import dial
-from modelwire_io.net.deadline_streams import PunctualStream
+from modelwire_io.net.deadline_streams import DeadlineStream
 from modelwire_io.net.routes import Route
 from raw_server import OK, PATIENCE, Connection, RawServer, Script
 from transports_under_test import TRIO, Carrier
@@ -187,6 +187,6 @@ def route_to(server: RawServer, scheme: str = "http") -> Route:
     return Route(scheme, "127.0.0.1", server.port, None, False)
 
 
-async def read_exactly(stream: PunctualStream, size: int) -> None:
+async def read_exactly(stream: DeadlineStream, size: int) -> None:
     while size > 0:
         size -= len(await stream.receive(min(size, 65_536)))

@@ -19,7 +19,7 @@ from contract.scripts import saw_end, silent, tls_for
 from modelwire_io.net.asyncio_stream import AsyncioStream
 from modelwire_io.net.connect import Dialer
 from modelwire_io.net.connect_async import dial
-from modelwire_io.net.deadline_streams import PunctualStream
+from modelwire_io.net.deadline_streams import DeadlineStream
 from modelwire_io.net.routes import Route
 from raw_server import PATIENCE, Connection, RawServer, Script
 
@@ -36,7 +36,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 
 @asynccontextmanager
-async def connected(*scripts: Script) -> AsyncIterator[tuple[PunctualStream, RawServer]]:
+async def connected(*scripts: Script) -> AsyncIterator[tuple[DeadlineStream, RawServer]]:
     """A stream to a server that follows a script."""
     with RawServer(*scripts) as server:
         stream = await dial(Dialer(), Route("http", "127.0.0.1", server.port, None, False))
@@ -59,20 +59,20 @@ def sending(*pieces: bytes) -> Script:
     return script
 
 
-async def unread(stream: PunctualStream) -> None:
+async def unread(stream: DeadlineStream) -> None:
     """Wait until something has come that nobody has read."""
     with anyio.fail_after(PATIENCE):
         while not stream.has_unread():
             await anyio.sleep(0.001)
 
 
-async def read_for_ever(stream: PunctualStream) -> None:
+async def read_for_ever(stream: DeadlineStream) -> None:
     """Until it fails."""
     while True:
         await stream.receive()
 
 
-async def write_for_ever(stream: PunctualStream) -> None:
+async def write_for_ever(stream: DeadlineStream) -> None:
     """Until it fails."""
     while True:
         await stream.send(b"x")
@@ -241,7 +241,7 @@ async def test_pours_everything_until_it_is_enough() -> None:
         await stream.send(b".")
         await unread(stream)  # some of it is there before
         await stream.send(b"..")
-        await stream.pour(take)
+        await stream.deliver_to(take)
         assert b"".join(poured) == b"onetwothree"
         # What comes now is for the next one who reads.
         await stream.send(b".")
@@ -257,10 +257,10 @@ async def test_pours_the_end() -> None:
         server.connection().saw_end.set()
         poured: list[bytes] = []
         await stream.send(b".")
-        await stream.pour(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
+        await stream.deliver_to(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
         assert poured == [b""]
         # And again for who comes later.
-        await stream.pour(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
+        await stream.deliver_to(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
         assert poured == [b"", b""]
 
 
@@ -273,7 +273,7 @@ async def test_pouring_ends_with_what_broke_the_connection() -> None:
         server.connection().saw_end.set()
         await stream.send(b".")
         with pytest.raises((OSError, anyio.BrokenResourceError)):
-            await stream.pour(lambda _: False)
+            await stream.deliver_to(lambda _: False)
 
 
 async def test_pouring_ends_by_a_deadline_that_moves() -> None:
@@ -292,7 +292,7 @@ async def test_pouring_ends_by_a_deadline_that_moves() -> None:
 
         stream.deadline = time.monotonic() + SOON
         with pytest.raises(TimeoutError):
-            await stream.pour(take)
+            await stream.deliver_to(take)
         assert moved == 5
         assert stream.deadline - 0.01 <= time.monotonic() < stream.deadline + LATENESS
 
@@ -309,7 +309,7 @@ async def test_pouring_ends_after_so_much_silence() -> None:
 
         await stream.send(b".")
         with pytest.raises(TimeoutError):
-            await stream.pour(take)
+            await stream.deliver_to(take)
         assert heard + SOON - 0.01 <= time.monotonic() < heard + SOON + LATENESS
 
 
@@ -317,7 +317,7 @@ async def test_pouring_ends_after_so_much_silence() -> None:
 async def test_a_task_that_is_cancelled_leaves_the_stream_in_order(pours: bool) -> None:
     async with connected(sending(b"x")) as (stream, _):
         with anyio.move_on_after(SOON) as scope:
-            await (stream.pour(lambda _: False) if pours else stream.receive())
+            await (stream.deliver_to(lambda _: False) if pours else stream.receive())
         assert scope.cancelled_caught
         await stream.send(b".")
         assert await stream.receive() == b"x"

@@ -18,8 +18,8 @@ from modelwire.providers.arta import PROVIDER, ArtaCredentials, ArtaEndpoints, A
 from played_flow import (
     NOW,
     Broken,
-    Reply,
-    Response,
+    Outcome,
+    ScriptedResponse,
     Session,
     begin,
     form,
@@ -60,15 +60,15 @@ def arta(prompt: str = "a dragon", **fields: Any) -> ArtaImage:
     return ArtaImage(prompt=prompt, **given | fields)
 
 
-def status(name: str, *urls: str) -> Response:
+def status(name: str, *urls: str) -> ScriptedResponse:
     return say_json({"status": name, "response": [{"url": url} for url in urls], "record_id": "record-1"})
 
 
-def done(*urls: str) -> Response:
+def done(*urls: str) -> ScriptedResponse:
     return status("DONE", *(urls or ("https://images.example/1.png",)))
 
 
-def polled(*replies: Reply, **fields: Any) -> Session:
+def polled(*replies: Outcome, **fields: Any) -> Session:
     """A session whose job was taken, and whose status came like this."""
     return play(arta(**fields), SUBMITTED, *replies)
 
@@ -269,8 +269,8 @@ def test_a_refresh_that_is_refused_falls_back_to_a_new_account(refusal: int) -> 
 
 
 @pytest.mark.parametrize("reply", [say("", 404), say("<html>"), say_json({"id_token": "x"}), say_json({})])
-def test_a_refresh_that_fails_otherwise_is_a_failure(reply: Response) -> None:
-    session = play(arta(credentials=kept(1800)), reply)
+def test_a_refresh_that_fails_otherwise_is_a_failure(response: ScriptedResponse) -> None:
+    session = play(arta(credentials=kept(1800)), response)
     assert session.failure.phase == "refresh"
     assert session.outputs == []
 
@@ -384,8 +384,8 @@ def test_credentials_are_awaited_while_a_token_is_made_or_refreshed_and_at_no_ot
         seen.append(session.flow.awaits_credentials)
         session.answer(say("", 503))
         seen.append(session.flow.awaits_credentials)
-        for reply in (SIGNED_UP if held is KEY_ALONE else REFRESHED, SUBMITTED, done()):
-            session.play(reply)
+        for response in (SIGNED_UP if held is KEY_ALONE else REFRESHED, SUBMITTED, done()):
+            session.play(response)
             seen.append(session.flow.awaits_credentials)
         assert session.succeeded
         assert seen == [False, True, True, False, False, False]
@@ -424,8 +424,8 @@ def test_a_token_that_another_has_got_and_that_has_aged_is_refreshed_in_its_turn
 
 
 def test_a_job_whose_fate_is_unknown_is_in_doubt() -> None:
-    for reply in (Broken(kind="network"), Broken(kind="timeout"), say("", 502), say("<html>")):
-        session = play(arta(), reply)
+    for response in (Broken(kind="network"), Broken(kind="timeout"), say("", 502), say("<html>")):
+        session = play(arta(), response)
         assert session.failure.kind == "in_doubt"
         assert calls(session) == [SUBMIT]
 

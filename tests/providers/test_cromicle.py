@@ -13,7 +13,7 @@ from modelwire.errors import InvalidInput
 from modelwire.limits import Limits
 from modelwire.outputs import TextDelta
 from modelwire.providers.cromicle import PROVIDER, CromicleChat, CromicleEndpoints, CromicleOptions
-from played_flow import Broken, Response, begin, bytewise, cuts, header_map, play, say, two_part_cuts
+from played_flow import Broken, ScriptedResponse, begin, bytewise, cuts, header_map, play, say, two_part_cuts
 
 TEXT = "Grüße, 世界! 🐉"
 
@@ -60,14 +60,14 @@ def test_the_answer_is_raw_text() -> None:
 
 def test_defect_characters_split_between_chunks() -> None:
     for chunks in [bytewise(TEXT.encode()), *two_part_cuts(TEXT.encode())]:
-        session = play(CromicleChat(messages="x"), Response(chunks=chunks))
+        session = play(CromicleChat(messages="x"), ScriptedResponse(chunks=chunks))
         assert session.text == TEXT
         assert "" not in [output.text for output in session.all(TextDelta)]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.data())
 def test_any_text_in_any_chunks(text: str, data: st.DataObject) -> None:
-    session = play(CromicleChat(messages="x"), Response(chunks=data.draw(cuts(text.encode()))))
+    session = play(CromicleChat(messages="x"), ScriptedResponse(chunks=data.draw(cuts(text.encode()))))
     assert session.text == text
 
 

@@ -21,7 +21,7 @@ from modelwire.providers.fakegpt import PROVIDER, FakeGptChat, FakeGptCredential
 from played_flow import (
     ENTROPY,
     Broken,
-    Response,
+    ScriptedResponse,
     Session,
     begin,
     bytewise,
@@ -67,7 +67,7 @@ def message(text: object, message_type: object = "next") -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
-def stream(*events: bytes) -> Response:
+def stream(*events: bytes) -> ScriptedResponse:
     return say(b"".join(events), content_type="text/event-stream")
 
 
@@ -184,7 +184,9 @@ def test_one_cookie_store_for_all_requests() -> None:
     session = play(
         FakeGptChat(messages="x"),
         say_json({"loads": [{"token_id": "load-token-1"}]}, set_cookie="a=1; Path=/"),
-        Response(headers=(("Set-Cookie", "b=2; Path=/"), ("set-cookie", "c=3; Path=/api"), ("set-cookie", "d=4"))),
+        ScriptedResponse(
+            headers=(("Set-Cookie", "b=2; Path=/"), ("set-cookie", "c=3; Path=/api"), ("set-cookie", "d=4"))
+        ),
         say_json({"accessToken": "access-token-1"}, set_cookie="a=5; Path=/"),
     )
     cookies = [header_map(request).get("cookie", "") for request in session.requests]
@@ -292,7 +294,7 @@ def test_defect_done_is_an_end_whatever_its_line_ends_in() -> None:
     for end in (b"\n\n", b"\r\n\r\n", b"\r\r"):
         session = play(
             FakeGptChat(messages="x", credentials=KEPT),
-            Response(body=message("Hi") + b"data: [DONE]" + end, stays_open=True),
+            ScriptedResponse(body=message("Hi") + b"data: [DONE]" + end, stays_open=True),
         )
         assert session.succeeded
 
@@ -318,7 +320,7 @@ def test_what_is_shown_is_the_longest_of_the_last_texts_whatever_the_chunks(
 ) -> None:
     body = b"".join(map(message, texts)) + DONE
     chunks = data.draw(cuts(body))
-    session = play(FakeGptChat(messages="x", credentials=KEPT), Response(chunks=chunks))
+    session = play(FakeGptChat(messages="x", credentials=KEPT), ScriptedResponse(chunks=chunks))
     assert session.succeeded
     assert session.text.startswith(texts[-1])
     assert session.text in texts or session.text == ""
@@ -388,7 +390,7 @@ def test_invalid_utf8_in_an_event_is_replaced() -> None:
 def test_chunking_does_not_matter() -> None:
     body = b"\xef\xbb\xbf: hi\r\n\r\n" + message("Grüße 🐉").replace(b"\n", b"\r\n") + message("Grüße 🐉!") + DONE
     for chunks in (bytewise(body), *two_part_cuts(body)):
-        session = play(FakeGptChat(messages="x", credentials=KEPT), Response(chunks=chunks))
+        session = play(FakeGptChat(messages="x", credentials=KEPT), ScriptedResponse(chunks=chunks))
         assert session.outputs == [TextDelta("Grüße 🐉"), TextDelta("!")]
 
 
@@ -437,7 +439,7 @@ def test_a_token_that_no_header_can_carry_is_a_failure(token: str) -> None:
 
 def test_resumed_in_the_middle_of_an_answer_it_begins_again() -> None:
     session = begin(FakeGptChat(messages="x", credentials=KEPT))
-    session.answer(Response(body=message("Hel"), stays_open=True))
+    session.answer(ScriptedResponse(body=message("Hel"), stays_open=True))
     restored = play(through_json(session.flow, KEPT), stream(message("Hello"), DONE))
     assert restored.outputs == [Restarted(), TextDelta("Hello")]
 
@@ -454,7 +456,7 @@ def test_the_host_is_named_though_cookies_are_held() -> None:
 
 
 def test_there_is_one_cookie_store_for_all() -> None:
-    answer = Response(
+    answer = ScriptedResponse(
         body=message("Hello") + DONE,
         headers=(("content-type", "text/event-stream"), ("set-cookie", "seen=cookie-two; Path=/")),
     )

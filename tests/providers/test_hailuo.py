@@ -41,7 +41,7 @@ from modelwire.providers.hailuo import (
 from played_flow import (
     NOW,
     Broken,
-    Response,
+    ScriptedResponse,
     Session,
     begin,
     bytewise,
@@ -344,7 +344,7 @@ def test_the_answer() -> None:
 
 
 def test_close_chunk_ends_the_answer_though_the_connection_stays_open() -> None:
-    session = play(hailuo(), Response(body=said("Hi") + CLOSE + said("more"), stays_open=True))
+    session = play(hailuo(), ScriptedResponse(body=said("Hi") + CLOSE + said("more"), stays_open=True))
     assert session.succeeded
     assert session.text == "Hi"
 
@@ -363,7 +363,7 @@ def test_defect_a_shrinking_text() -> None:
 def test_chunking_does_not_matter() -> None:
     body = (sent(chatTitle="Grüße") + said("Grüße 🐉") + CLOSE).replace(b"\n", b"\r\n")
     for chunks in (bytewise(body), *two_part_cuts(body)):
-        session = play(hailuo(), Response(chunks=chunks))
+        session = play(hailuo(), ScriptedResponse(chunks=chunks))
         assert session.outputs == [TitleChanged("Grüße"), TextDelta("Grüße 🐉")]
 
 
@@ -426,7 +426,7 @@ def test_an_event_of_another_shape_is_a_failure(bad: bytes, path: str) -> None:
 
 def test_a_stalled_answer_ends() -> None:
     session = begin(hailuo(limits=Limits(idle=10.0)))
-    session.answer(Response(body=said("Hel"), stays_open=True))
+    session.answer(ScriptedResponse(body=said("Hel"), stays_open=True))
     session.wake()
     assert (session.failure.kind, session.failure.text) == ("timeout", "Hel")
 
@@ -467,7 +467,7 @@ def test_what_was_told_of_a_conversation_is_what_the_next_flow_takes() -> None:
 
 def test_a_resumed_chat_is_the_same_chat() -> None:
     session = begin(hailuo(HISTORY, conversation=BEGUN))
-    session.answer(Response(body=said("Hel"), stays_open=True))
+    session.answer(ScriptedResponse(body=said("Hel"), stays_open=True))
     restored = begin(through_json(session.flow, KEPT))
     assert restored.outputs == [Restarted()]
     fields = multipart(restored.request)

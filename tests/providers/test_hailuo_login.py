@@ -17,7 +17,7 @@ from modelwire.formats.browser_export import BrowserExport, SentRequest, parse_e
 from modelwire.formats.cookies import Cookie
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, LoginRequired
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.hailuo import HailuoChat
 from modelwire.providers.hailuo_login import (
     LABEL,
@@ -85,7 +85,7 @@ def test_another_place_to_log_in_is_told_and_the_site_is_opened() -> None:
 
 
 def test_under_a_base_url_its_page_is_opened() -> None:
-    endpoints = rebase(HailuoEndpoints, "http://127.0.0.1:8000/hailuo/")
+    endpoints = with_base_url(HailuoEndpoints, "http://127.0.0.1:8000/hailuo/")
     session = begin(HailuoLogin(endpoints=endpoints))
     assert session.all(OpenPage) == [OpenPage("http://127.0.0.1:8000/hailuo/")]
     show(session, SOMEBODY | {"origin": "http://127.0.0.1:8000"})
@@ -390,8 +390,8 @@ def test_a_snapshot_begins_again() -> None:
 
 def test_the_catalog_knows_it() -> None:
     assert PROVIDERS["hailuo"].login is HailuoLogin
-    assert next(iter(HailuoLogin.by_hand)) == PROVIDERS["hailuo"].login_field
-    assert set(HailuoLogin.by_hand) <= set(HailuoCredentials.__struct_fields__)
+    assert next(iter(HailuoLogin.console_expressions)) == PROVIDERS["hailuo"].secret_field
+    assert set(HailuoLogin.console_expressions) <= set(HailuoCredentials.__struct_fields__)
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ ASKED = SentRequest(
 
 def test_a_login_from_the_requests_of_a_har() -> None:
     elsewhere = SentRequest("https://tracker.example/?uuid=other", (("token", "other"), ("cookie", "a=b")))
-    found = HailuoLogin().take_export(BrowserExport(requests=(ASKED, elsewhere)), NOW)
+    found = HailuoLogin().credentials_from_export(BrowserExport(requests=(ASKED, elsewhere)), NOW)
     assert found == HailuoCredentials(
         token=TOKEN,
         uuid="U-1",
@@ -438,7 +438,7 @@ def test_a_login_from_the_requests_of_a_har() -> None:
 
 def test_the_latest_request_counts() -> None:
     later = SentRequest(f"{SITE}/v4/api/user?uuid=U-2", (("token", "T-later"), ("cookie", "session=C-2")))
-    found = HailuoLogin().take_export(BrowserExport(requests=(ASKED, later)), NOW)
+    found = HailuoLogin().credentials_from_export(BrowserExport(requests=(ASKED, later)), NOW)
     assert (found.token, found.uuid, found.device_id) == ("T-later", "U-2", "D-1")
     assert [cookie.value for cookie in found.cookies] == ["C-2"]
 
@@ -449,13 +449,13 @@ def test_a_login_from_the_storage_of_a_browser() -> None:
         local_storage={"https://accounts.example": {"_token": "other"}, SITE: kept},
         cookies=(SESSION, Cookie(name="a", value="1", domain="accounts.example")),
     )
-    assert HailuoLogin().take_export(export, NOW) == HailuoCredentials(
+    assert HailuoLogin().credentials_from_export(export, NOW) == HailuoCredentials(
         token=TOKEN, uuid=UUID, device_id=DEVICE, cookies=(SESSION,)
     )
 
 
 def test_a_token_may_be_brought_with_the_cookies() -> None:
-    found = HailuoLogin().take_export(BrowserExport(cookies=(SESSION, WIDE)), NOW, token="T-brought")
+    found = HailuoLogin().credentials_from_export(BrowserExport(cookies=(SESSION, WIDE)), NOW, token="T-brought")
     assert (found.token, found.cookies) == ("T-brought", (SESSION, WIDE))
 
 
@@ -471,7 +471,7 @@ def test_a_token_may_be_brought_with_the_cookies() -> None:
 )
 def test_a_file_without_a_login_says_what_is_missing(export: BrowserExport, said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        HailuoLogin().take_export(export, NOW)
+        HailuoLogin().credentials_from_export(export, NOW)
     assert str(caught.value).startswith(f"there is no login to Hailuo AI in the file: {said}")
 
 
@@ -485,7 +485,7 @@ def test_a_file_without_a_login_says_what_is_missing(export: BrowserExport, said
 )
 def test_a_file_with_values_that_no_request_can_carry(headers: Any, address: str, said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        HailuoLogin().take_export(BrowserExport(requests=(SentRequest(address, headers),)), NOW)
+        HailuoLogin().credentials_from_export(BrowserExport(requests=(SentRequest(address, headers),)), NOW)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -493,7 +493,7 @@ def test_a_file_with_values_that_no_request_can_carry(headers: Any, address: str
 @given(data=st.binary(max_size=200) | JSON.map(msgspec.json.encode))
 def test_whatever_the_file_holds(data: bytes) -> None:
     try:
-        found = HailuoLogin().take_export(parse_export(data), NOW)
+        found = HailuoLogin().credentials_from_export(parse_export(data), NOW)
     except InvalidInput:
         return
     raise AssertionError(f"a login out of {data!r}: {found}")

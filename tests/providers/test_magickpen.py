@@ -19,7 +19,7 @@ from modelwire.providers.magickpen import PROVIDER, MagickPenChat, MagickPenEndp
 from played_flow import (
     NOW,
     Broken,
-    Response,
+    ScriptedResponse,
     Session,
     begin,
     bytewise,
@@ -34,7 +34,7 @@ DEFAULTS = MagickPenOptions()
 BUNDLE = '!function(){e={"X-API-Secret":"Api_Secret1",foo:1},t={secret:"Se_cret2"}}()'
 
 
-def page(*sources: str) -> Response:
+def page(*sources: str) -> ScriptedResponse:
     """The site's index, with these scripts."""
     return say("<html><head>" + "".join(f'<script src="{source}" defer></script>' for source in sources) + "</head>")
 
@@ -344,7 +344,7 @@ def shortest(x: float) -> tuple[int, str, int]:
 TEXT = "Grüße, 世界! 🐉"
 
 
-def answers(*responses: Response) -> Session:
+def answers(*responses: ScriptedResponse) -> Session:
     session = asked()
     return session.play(*responses)
 
@@ -357,7 +357,7 @@ def test_the_answer_is_raw_text() -> None:
 
 def test_defect_characters_split_between_chunks() -> None:
     for chunks in chunkings(TEXT.encode()):
-        assert answers(Response(chunks=chunks)).text == TEXT
+        assert answers(ScriptedResponse(chunks=chunks)).text == TEXT
 
 
 def chunkings(data: bytes) -> Iterator[list[bytes]]:

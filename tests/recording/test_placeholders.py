@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwire.recording.placeholders import (
-    Made,
+    GeneratedSecret,
     Placeholders,
     choose_placeholders,
+    filter_trivial,
+    find_generated,
     fingerprints_of,
-    made_by_flow,
-    name_again,
-    worth_hiding,
+    placeholder_map,
 )
 from modelwire.redaction import PLACEHOLDER
 from recorded_sessions import spelt
@@ -65,7 +65,7 @@ def test_placeholders_are_like_nothing_else(text: str, chosen: str) -> None:
 
 
 def test_words_that_are_no_secrets_are_left_alone() -> None:
-    assert worth_hiding(["true", "token", "False", "NULL", "None", "truth"]) == ["token", "truth"]
+    assert filter_trivial(["true", "token", "False", "NULL", "None", "truth"]) == ["token", "truth"]
 
 
 def test_a_secret_is_replaced_in_every_spelling() -> None:
@@ -139,21 +139,26 @@ THREE = ["SECRET0001X", "SECRET0002X", "SECRET0003X"]
 
 
 def test_what_a_flow_makes_is_named_by_number() -> None:
-    made = made_by_flow(["SECRET0001X", "true", "made by it", "SECRET0003X", "one more"], THREE)
-    assert made == [Made("made by it", "SECRET0002X", True)]
-    assert name_again(made, THREE) == {name: name for name in THREE} | {"made by it": "SECRET0002X"}
+    made = find_generated(["SECRET0001X", "true", "made by it", "SECRET0003X", "one more"], THREE)
+    assert made == [GeneratedSecret("made by it", "SECRET0002X", True)]
+    assert placeholder_map(made, THREE) == {name: name for name in THREE} | {"made by it": "SECRET0002X"}
 
 
 def test_what_a_flow_makes_is_known_by_its_fingerprint() -> None:
-    fingerprints = fingerprints_of([Made("first", "SECRET0002X", True), Made("second", "SECRET0003X", True)])
+    fingerprints = fingerprints_of(
+        [GeneratedSecret("first", "SECRET0002X", True), GeneratedSecret("second", "SECRET0003X", True)]
+    )
     assert all(len(fingerprint) == 16 for fingerprint in fingerprints.values())
-    assert made_by_flow(["SECRET0001X", "new", "second", "newer", "newest"], THREE, fingerprints) == [
-        Made("new", "SECRET0002X", False),
-        Made("second", "SECRET0003X", True),
-        Made("newer", PLACEHOLDER, False),
-        Made("newest", PLACEHOLDER, False),
+    assert find_generated(["SECRET0001X", "new", "second", "newer", "newest"], THREE, fingerprints) == [
+        GeneratedSecret("new", "SECRET0002X", False),
+        GeneratedSecret("second", "SECRET0003X", True),
+        GeneratedSecret("newer", PLACEHOLDER, False),
+        GeneratedSecret("newest", PLACEHOLDER, False),
     ]
 
 
 def test_what_is_made_in_another_way_has_another_name() -> None:
-    assert name_again([Made("new", "SECRET0001X", False)], [])["new"] == "SECRET0001X (made in another way)"
+    assert (
+        placeholder_map([GeneratedSecret("new", "SECRET0001X", False)], [])["new"]
+        == "SECRET0001X (made in another way)"
+    )

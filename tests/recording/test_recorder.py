@@ -15,7 +15,7 @@ import modelwire
 from modelwire.commands import SendRequest
 from modelwire.errors import LocalProtocolError, RecordingError
 from modelwire.events import BodyReceived, Cancel, ResponseStarted, Start
-from modelwire.flow import NOT_KEPT, Flow, Steps
+from modelwire.flow import NOT_SAVED, Flow, Steps
 from modelwire.http import Request
 from modelwire.limits import Limits
 from modelwire.outputs import ConversationChanged, CredentialsChanged, TextDelta
@@ -23,7 +23,7 @@ from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.providers.fakegpt import FakeGptChat
 from modelwire.recording import Recorder, Replay
 from modelwire.text import TextSink
-from played_flow import ENTROPY, NOW, Response, Session, bytewise, cuts, say
+from played_flow import ENTROPY, NOW, ScriptedResponse, Session, bytewise, cuts, say
 from recorded_sessions import (
     ACCESS_TOKEN,
     COOKIE,
@@ -45,7 +45,7 @@ JSON = "application/json"
 class Telling(Flow):
     """Hands on what it is told, and knows one secret."""
 
-    credentials: Any = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: Any = field(default=None, metadata=NOT_SAVED, repr=False)
 
     def start(self) -> Steps:
         yield from self.stream(self.request, lambda: TextSink(self.emit))
@@ -59,8 +59,8 @@ class Learning(Telling):
     """Learns a secret from an answer, when that has come."""
 
     def start(self) -> Steps:
-        reply = yield from self.fetch(self.request)
-        self.conceal(reply.text()[-10:])
+        response = yield from self.fetch(self.request)
+        self.conceal(response.text()[-10:])
         return super().start
 
 
@@ -78,7 +78,7 @@ class Buggy(Telling):
 class Unkept(Telling):
     """Cannot be restored: what it needs is not in its snapshot."""
 
-    needed: str = field(metadata=NOT_KEPT)
+    needed: str = field(metadata=NOT_SAVED)
 
 
 def values_of(lines: list[str]) -> list[Any]:
@@ -133,7 +133,7 @@ def test_the_lines_of_a_session() -> None:
 
 
 def test_bytes_that_are_not_utf_8_are_written_in_base64() -> None:
-    lines = recorded(CromicleChat(messages="Hello"), Response(chunks=["ü".encode()[:1], "ü".encode()[1:]]))
+    lines = recorded(CromicleChat(messages="Hello"), ScriptedResponse(chunks=["ü".encode()[:1], "ü".encode()[1:]]))
     first, second = values_of(lines)[3:5]
     assert first["event"]["data"] == {"base64": "ww=="}
     assert second["event"]["data"] == {"base64": "vA=="}
@@ -189,7 +189,9 @@ def test_no_secret_is_written(name: str, status: int) -> None:
     assert set(canaries) <= set(secrets)
     # Everything that the flow has told, and what it has made itself: also that is echoed, a byte at a time.
     session.answer(
-        Response(status=status, chunks=bytewise(echo(secrets)), headers=(("x-echo", secrets[0]),) if secrets else ())
+        ScriptedResponse(
+            status=status, chunks=bytewise(echo(secrets)), headers=(("x-echo", secrets[0]),) if secrets else ()
+        )
     )
     lines = recorder.lines()
     assert_no_secret(lines, [*canaries, *flow.secrets, SECRET_ENTROPY.decode()])
@@ -220,7 +222,7 @@ def test_what_the_flow_draws_and_signs_is_secret_too() -> None:
 def test_a_secret_that_is_learnt_late_is_gone_from_what_came_before() -> None:
     early = "It begins with ABCDEFGHIJ, and here it is again: ABCDEFGHIJ"
     lines = recorded(
-        Learning(limits=ONCE), Response(chunks=[early[:20].encode(), early[20:].encode()]), say("ABCDEFGHIJ")
+        Learning(limits=ONCE), ScriptedResponse(chunks=[early[:20].encode(), early[20:].encode()]), say("ABCDEFGHIJ")
     )
     assert_no_secret(lines, ["ABCDEFGHIJ"])
     assert values_of(lines)[3]["event"]["data"] == {"text": "It begins with SECRET0001X"}
@@ -232,7 +234,7 @@ def test_a_secret_in_an_answer_is_found_wherever_it_is_cut(data: st.DataObject) 
     text = data.draw(st.lists(st.sampled_from(["ü", "x", TOKEN, TOKEN[:5], " "]), min_size=1, max_size=6).map("".join))
     chunks = data.draw(cuts(text.encode()))
     session, recorder = begun(Telling(credentials=TOKEN))
-    session.answer(Response(chunks=chunks))
+    session.answer(ScriptedResponse(chunks=chunks))
     lines = recorder.lines()
     assert_no_secret(lines, [TOKEN])
     difference = Replay(lines, flow=Telling).first_difference()
@@ -245,7 +247,7 @@ def test_a_secret_in_an_answer_is_found_wherever_it_is_cut(data: st.DataObject) 
 
 def test_chunks_are_cut_where_they_were_but_for_placeholders() -> None:
     chunks = [b"one ", b"tw", b"o cana", "ry-tö".encode(), b"k/1 th", b"ree"]
-    lines = recorded(Telling(credentials=TOKEN), Response(chunks=chunks))
+    lines = recorded(Telling(credentials=TOKEN), ScriptedResponse(chunks=chunks))
     bodies = [value["event"]["data"] for value in values_of(lines)[3:-2]]
     assert [body["text"] for body in bodies] == ["one ", "tw", "o SECRET0001X", "", " th", "ree"]
     deltas = [value["items"] for value in values_of(lines)[3:-2]]
@@ -262,7 +264,7 @@ def test_chunks_are_cut_where_they_were_but_for_placeholders() -> None:
 def test_half_a_character_of_a_secret_gives_nothing_away() -> None:
     secret = "öffentlich nicht"
     body = f"so: {secret}".encode()
-    lines = recorded(Telling(credentials=secret), Response(chunks=[body[:5], body[5:]]))
+    lines = recorded(Telling(credentials=secret), ScriptedResponse(chunks=[body[:5], body[5:]]))
     assert [value["event"]["data"]["text"] for value in values_of(lines)[3:5]] == ["so: ", "SECRET0001X"]
     assert Replay(lines, flow=Telling).first_difference() is None
 
@@ -296,8 +298,8 @@ def test_cookies_that_the_flow_does_not_take_are_masked() -> None:
     )
     _, replies, _ = scenarios()["fakegpt"]
     offers, login, session = replies
-    assert isinstance(offers, Response)
-    offers = Response(body=offers.body, headers=cookies)
+    assert isinstance(offers, ScriptedResponse)
+    offers = ScriptedResponse(body=offers.body, headers=cookies)
     lines = recorded(FakeGptChat(messages="Hello", limits=ONCE), offers, login, session, say("no", 500))
     assert_no_secret(lines, ["canary.tracking-1", "canarycanary", COOKIE, ACCESS_TOKEN])
     headers = [header[1] for header in values_of(lines)[2]["event"]["headers"]]

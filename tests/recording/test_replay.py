@@ -18,7 +18,7 @@ from modelwire.commands import Finished
 from modelwire.download import ImageDownload
 from modelwire.errors import RecordingError
 from modelwire.events import BodyReceived, Event, ResponseEnded, ResponseStarted, Start, Woken
-from modelwire.flow import NOT_KEPT, Flow, Phase, Steps
+from modelwire.flow import NOT_SAVED, Flow, Phase, Steps
 from modelwire.http import Request
 from modelwire.limits import Limits
 from modelwire.outputs import CredentialsChanged, ImageReceived, JobAccepted, Output, TextDelta
@@ -35,7 +35,7 @@ from modelwire.text import TextSink
 from modelwire_io.client.client import EMULATED_CREDENTIALS
 from modelwire_io.drive import drive
 from modelwire_io.transports import MemoryTransport
-from played_flow import ENTROPY, NOW, Broken, Response, say, say_json, shown, through_json
+from played_flow import ENTROPY, NOW, Broken, ScriptedResponse, say, say_json, shown, through_json
 from recorded_sessions import SECRET_ENTROPY, assert_no_secret, begun, recorded, scenarios
 
 START = Start(ENTROPY, SECRET_ENTROPY)
@@ -373,7 +373,7 @@ def test_flows_are_found_by_name() -> None:
 def test_a_flow_of_somebody_else_is_passed_in() -> None:
     @dataclass(kw_only=True)
     class Foreign(Flow):
-        credentials: ArtaCredentials | None = field(default=None, metadata=NOT_KEPT)
+        credentials: ArtaCredentials | None = field(default=None, metadata=NOT_SAVED)
 
         def start(self) -> Steps:
             yield from self.fetch(lambda: Request(method="GET", url=f"https://a.example/{self.credentials and 1}"))
@@ -428,7 +428,7 @@ def test_a_regression_is_told_in_full() -> None:
 
 
 def test_an_answer_that_was_sent_whole_is_cut_as_well() -> None:
-    lines = recorded(CromicleChat(messages="Hello"), Response(chunks=["Grüezi miteinander".encode()]))
+    lines = recorded(CromicleChat(messages="Hello"), ScriptedResponse(chunks=["Grüezi miteinander".encode()]))
     pieces = [[output for _, output in Replay(lines, rechunk=seed).outputs()] for seed in range(30)]
     assert max(map(len, pieces)) > 10
     assert {shown(piece) for piece in pieces} == {"Grüezi miteinander"}

@@ -10,11 +10,11 @@ import pytest
 
 from modelwire.errors import InvalidInput
 from modelwire_io.store import PrivateFileError
-from modelwire_io.store.jobs import JobFolder, KeptJob, kept_id, read_job
+from modelwire_io.store.jobs import JobFolder, SavedJob, read_job, saved_job_id
 
 
-def job(job_id: str = "arta-1a2b", accepted_at: float = 1.0) -> KeptJob:
-    return KeptJob(
+def job(job_id: str = "arta-1a2b", accepted_at: float = 1.0) -> SavedJob:
+    return SavedJob(
         id=job_id, provider="arta", base_url=None, prompt="a cat", accepted_at=accepted_at, snapshot='{"phase": "poll"}'
     )
 
@@ -104,6 +104,6 @@ def test_a_file_that_is_not_there_says_where_to_look(tmp_path: Path) -> None:
 
 
 def test_an_id_is_a_short_file_name_whatever_the_provider_calls_the_job() -> None:
-    assert kept_id("arta", "../A_b-9/" + "f" * 50) == "arta-Ab9" + "f" * 9
+    assert saved_job_id("arta", "../A_b-9/" + "f" * 50) == "arta-Ab9" + "f" * 9
     with pytest.raises(InvalidInput):
-        kept_id("arta", "../..")
+        saved_job_id("arta", "../..")

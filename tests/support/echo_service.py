@@ -10,7 +10,7 @@ import msgspec
 
 from modelwire.chat import ChatFlow
 from modelwire.emulators import Chunk, EmulatorRequest, EmulatorResponse
-from modelwire.flow import NOT_KEPT, Flow, Steps
+from modelwire.flow import NOT_SAVED, Flow, Steps
 from modelwire.http import Request, json_body
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, TextDelta
 from modelwire.provider import Provider
@@ -54,14 +54,14 @@ class Service(Flow):
     """What the flows of this page share: a token that is asked for first, and requests that carry it."""
 
     credentials_type: ClassVar[type[msgspec.Struct] | None] = Credentials
-    credentials: Credentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: Credentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
     options: Options = Options()
     endpoints: Endpoints = Endpoints()
 
     def start(self) -> Steps:
         if self.credentials is None:
-            reply = yield from self.fetch(lambda: self.request("/token"))
-            self.credentials = Credentials(token=self.keep(reply.decode(Token).token))
+            response = yield from self.fetch(lambda: self.request("/token"))
+            self.credentials = Credentials(token=self.keep(response.decode(Token).token))
             self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
         return self.work
 
@@ -123,8 +123,8 @@ class EchoImage(Service):
     def work(self) -> Steps:
         if self.credentials is None:
             return self.start
-        reply = yield from self.fetch(self.submit_request)
-        self.job = reply.decode(Job).job
+        response = yield from self.fetch(self.submit_request)
+        self.job = response.decode(Job).job
         self.emit(JobAccepted(self.job))
         return self.poll
 
@@ -135,8 +135,8 @@ class EchoImage(Service):
         if self.credentials is None:
             return self.start
         while True:
-            reply = yield from self.fetch(lambda: self.request("/job", self.job))
-            pictures = reply.decode(Job).pictures
+            response = yield from self.fetch(lambda: self.request("/job", self.job))
+            pictures = response.decode(Job).pictures
             if pictures is not None:
                 for index, url in enumerate(pictures):
                     self.emit(ImageReady(url, index))

@@ -38,7 +38,7 @@ OutputT = TypeVar("OutputT")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Response:
+class ScriptedResponse:
     """What the other side answers. `chunks` is the body in pieces; one that `stays_open` never ends."""
 
     body: bytes = b""
@@ -54,19 +54,21 @@ class Broken:
 
     kind: RequestFailureKind
     detail: str = ""
-    after: Response | None = None
+    after: ScriptedResponse | None = None
 
 
-Reply = Response | Broken
+Outcome = ScriptedResponse | Broken
 
 
-def say(body: str | bytes, status: int = 200, **headers: str) -> Response:
+def say(body: str | bytes, status: int = 200, **headers: str) -> ScriptedResponse:
     """A response with this body; `retry_after="5"` is the header Retry-After."""
     data = body.encode() if isinstance(body, str) else body
-    return Response(body=data, status=status, headers=tuple((k.replace("_", "-"), v) for k, v in headers.items()))
+    return ScriptedResponse(
+        body=data, status=status, headers=tuple((k.replace("_", "-"), v) for k, v in headers.items())
+    )
 
 
-def say_json(value: object, status: int = 200, **headers: str) -> Response:
+def say_json(value: object, status: int = 200, **headers: str) -> ScriptedResponse:
     """A response that holds this value as JSON."""
     return say(msgspec.json.encode(value), status, **headers)
 
@@ -123,17 +125,17 @@ class Session:
         self.now = max(self.now, self.flow.deadline)
         return self.deliver(Woken())
 
-    def answer(self, reply: Reply) -> list[Item]:
+    def answer(self, outcome: Outcome) -> list[Item]:
         """Give the request under way its response; everything that the flow made of it."""
         assert isinstance(self.wait, SendRequest), f"no request is under way, but {self.wait}"
         request_id = self.wait.request_id
-        return [item for event in events_of(reply, request_id) for item in self.deliver(event)]
+        return [item for event in events_of(outcome, request_id) for item in self.deliver(event)]
 
-    def play(self, *replies: Reply) -> Session:
+    def play(self, *outcomes: Outcome) -> Session:
         """Answer the requests one after the other, sleeping where the flow sleeps."""
-        for reply in replies:
+        for outcome in outcomes:
             self.sleep_on()
-            self.answer(reply)
+            self.answer(outcome)
         self.sleep_on()
         return self
 
@@ -186,25 +188,25 @@ def begin(flow: Flow, *, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
     return session
 
 
-def play(flow: Flow, *replies: Reply, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
-    """A session from `Start` through these replies."""
-    return begin(flow, now=now, entropy=entropy).play(*replies)
+def play(flow: Flow, *outcomes: Outcome, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
+    """A session from `Start` through these outcomes."""
+    return begin(flow, now=now, entropy=entropy).play(*outcomes)
 
 
-def events_of(reply: Reply, request_id: int) -> Iterator[Event]:
-    """A reply as the events by which it arrives."""
-    match reply:
+def events_of(outcome: Outcome, request_id: int) -> Iterator[Event]:
+    """A outcome as the events by which it arrives."""
+    match outcome:
         case Broken(kind=kind, detail=detail, after=after):
             if after is not None:
                 yield from _arrival(after, request_id)
             yield RequestFailed(request_id, kind, detail)
-        case Response(stays_open=stays_open):
-            yield from _arrival(reply, request_id)
+        case ScriptedResponse(stays_open=stays_open):
+            yield from _arrival(outcome, request_id)
             if not stays_open:
                 yield ResponseEnded(request_id)
 
 
-def _arrival(response: Response, request_id: int) -> Iterator[Event]:
+def _arrival(response: ScriptedResponse, request_id: int) -> Iterator[Event]:
     yield ResponseStarted(request_id, response.status, response.headers)
     for chunk in [response.body] if response.chunks is None else response.chunks:
         yield BodyReceived(request_id, chunk)

@@ -19,7 +19,7 @@ from modelwire.providers.hailuo import HailuoChat, HailuoCredentials
 from modelwire.providers.magickpen import MagickPenChat
 from modelwire.recording import Recorder
 from modelwire.recording.rendering import Blob
-from played_flow import ENTROPY, Reply, Response, Session, bytewise, say, say_json
+from played_flow import ENTROPY, Outcome, ScriptedResponse, Session, bytewise, say, say_json
 
 SECRET_ENTROPY = b"this is never recorded"
 ONCE = Limits(tries=1)
@@ -41,7 +41,7 @@ class Scenario(NamedTuple):
     """A flow, the replies that it gets, and the secrets that they and its credentials hold."""
 
     flow: Flow
-    replies: Sequence[Reply]
+    replies: Sequence[Outcome]
     canaries: Sequence[str] = ()
 
 
@@ -73,7 +73,7 @@ def scenarios() -> dict[str, Scenario]:
         ),
         "magickpen": Scenario(
             MagickPenChat(messages="Hello", limits=ONCE),
-            [say('<script src="/_nuxt/a.js"></script>'), Response(chunks=bytewise(script.encode()))],
+            [say('<script src="/_nuxt/a.js"></script>'), ScriptedResponse(chunks=bytewise(script.encode()))],
             [SCRAPED_KEY, SCRAPED_SECRET],
         ),
         "arta": Scenario(
@@ -90,7 +90,7 @@ def scenarios() -> dict[str, Scenario]:
     }
 
 
-def begun(flow: Flow, *replies: Reply) -> tuple[Session, Recorder]:
+def begun(flow: Flow, *replies: Outcome) -> tuple[Session, Recorder]:
     """A session under the eyes of a recorder."""
     recorder = Recorder(flow)
     session = Session(cast(Flow, recorder))
@@ -98,7 +98,7 @@ def begun(flow: Flow, *replies: Reply) -> tuple[Session, Recorder]:
     return session.play(*replies), recorder
 
 
-def recorded(flow: Flow, *replies: Reply) -> list[str]:
+def recorded(flow: Flow, *replies: Outcome) -> list[str]:
     """The recording of a session."""
     return begun(flow, *replies)[1].lines()
 

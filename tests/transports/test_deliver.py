@@ -1,4 +1,4 @@
-"""`adeliver`: the driver that calls back with what a flow tells, on every async transport."""
+"""`adrive_callback`: the driver that calls back with what a flow tells, on every async transport."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modelwire.limits import Limits
 from modelwire.outputs import Output, TextDelta, TitleChanged
 from modelwire.text import TextSink
 from modelwire_io.clock import VirtualClock
-from modelwire_io.drive import AsyncTransport, TakeEvent, adeliver, adrive
+from modelwire_io.drive import AsyncTransport, EventCallback, adrive, adrive_callback
 from played_flow import NOW
 from raw_server import Connection, RawServer
 from transports_under_test import Carrier
@@ -81,7 +81,7 @@ async def test_shows_what_the_other_driver_yields(transport: AsyncTransport) -> 
     answers = [speaking(b"one ", b"two"), speaking(b"three")] * 2
     with RawServer(*[answering(*answers)] * 4) as server:
         shown: list[Output] = []
-        await adeliver(Ask(url=server.url, pause=0.01), transport, shown.append)
+        await adrive_callback(Ask(url=server.url, pause=0.01), transport, shown.append)
         yielded = [output async for output in adrive(Ask(url=server.url, pause=0.01), transport)]
         assert text_of(shown) == text_of(yielded) == "one twothree"
         assert shown[-1] == yielded[-1] == TitleChanged("title")
@@ -110,7 +110,7 @@ async def test_shows_each_piece_as_soon_as_it_has_come(transport: AsyncTransport
         shown_at_server.release()
 
     with RawServer(script) as server:
-        await adeliver(Ask(url=server.url), transport, show)
+        await adrive_callback(Ask(url=server.url), transport, show)
         assert shown == [TextDelta("one"), TextDelta("two"), TextDelta("three")]
         await transport.close()
 
@@ -123,7 +123,7 @@ async def test_a_failure_is_raised_with_what_had_come(transport: AsyncTransport)
     with RawServer(script) as server:
         shown: list[Output] = []
         with pytest.raises((TruncatedError, NetworkError)) as caught:
-            await adeliver(Ask(url=server.url), transport, shown.append)
+            await adrive_callback(Ask(url=server.url), transport, shown.append)
         assert shown == [TextDelta("begun")]
         assert caught.value.failure is not None
         assert caught.value.failure.text == "begun"
@@ -132,7 +132,7 @@ async def test_a_failure_is_raised_with_what_had_come(transport: AsyncTransport)
 async def test_a_reply_that_says_no_is_raised(transport: AsyncTransport) -> None:
     with RawServer(answering(b"HTTP/1.1 403 No\r\nContent-Length: 7\r\n\r\ngo away")) as server:
         with pytest.raises(Refused, match="go away"):
-            await adeliver(Ask(url=server.url), transport, lambda _: None)
+            await adrive_callback(Ask(url=server.url), transport, lambda _: None)
         await transport.close()
 
 
@@ -147,7 +147,7 @@ async def test_a_deadline_ends_it_in_the_middle(transport: AsyncTransport, begin
         flow = Ask(url=server.url, limits=Limits(total=0.3))
         begun = transport.clock.now()
         with pytest.raises(DeadlineExceeded):
-            await adeliver(flow, transport, shown.append)
+            await adrive_callback(flow, transport, shown.append)
         assert 0.29 <= transport.clock.now() - begun < 1.3
         assert len(shown) == begins
         assert await saw_end(server.connection())
@@ -164,7 +164,7 @@ async def test_content_that_drips_moves_the_deadline(transport: AsyncTransport) 
 
     with RawServer(script) as server:
         shown: list[Output] = []
-        await adeliver(Ask(url=server.url, limits=Limits(idle=0.35)), transport, shown.append)
+        await adrive_callback(Ask(url=server.url, limits=Limits(idle=0.35)), transport, shown.append)
         assert text_of(shown) == "xxxxxx"
         await transport.close()
 
@@ -183,7 +183,7 @@ async def test_what_show_raises_is_raised_and_closes_the_connection(
     with RawServer(script) as server:
         caught: BaseException | None = None
         try:
-            await adeliver(Ask(url=server.url), transport, show)
+            await adrive_callback(Ask(url=server.url), transport, show)
         except (OSError, ValueError, RuntimeError) as raised:
             caught = raised
         # Python itself does not let a StopIteration out of a coroutine.
@@ -193,7 +193,7 @@ async def test_what_show_raises_is_raised_and_closes_the_connection(
 
 async def test_a_cancellation_closes_the_connection_at_once(transport: AsyncTransport) -> None:
     with RawServer(answering(speaking(b"one", end=b""))) as server, anyio.CancelScope() as scope:
-        await adeliver(Ask(url=server.url), transport, lambda _: scope.cancel())
+        await adrive_callback(Ask(url=server.url), transport, lambda _: scope.cancel())
     assert scope.cancelled_caught
     assert server.connection().saw_end.is_set()
 
@@ -201,16 +201,16 @@ async def test_a_cancellation_closes_the_connection_at_once(transport: AsyncTran
 async def test_a_flow_cannot_be_run_twice(transport: AsyncTransport) -> None:
     with RawServer(answering(speaking(b"one"))) as server:
         flow = Ask(url=server.url)
-        await adeliver(flow, transport, lambda _: None)
+        await adrive_callback(flow, transport, lambda _: None)
         with pytest.raises(LocalProtocolError, match="begun before"):
-            await adeliver(flow, transport, lambda _: None)
+            await adrive_callback(flow, transport, lambda _: None)
         await transport.close()
 
 
 async def test_silence_is_a_failure(transport: AsyncTransport) -> None:
     with RawServer(silent) as server:
         with pytest.raises(DeadlineExceeded):
-            await adeliver(Ask(url=server.url, limits=Limits(silence=0.2, tries=1)), transport, lambda _: None)
+            await adrive_callback(Ask(url=server.url, limits=Limits(silence=0.2, tries=1)), transport, lambda _: None)
         await transport.close()
 
 
@@ -229,7 +229,7 @@ class Scripted:
     async def receive(self, until: float) -> Event:
         raise AssertionError("there is another way")
 
-    async def pour(self, take: TakeEvent, until: float) -> None:
+    async def deliver_to(self, take: EventCallback, until: float) -> None:
         wanted: float | None = until
         while wanted is not None:
             event = self.events.pop(0)
@@ -253,7 +253,7 @@ class TestOnAScriptedTransport:
         scripted = Scripted(ResponseStarted(1, 200, ()), BodyReceived(1, b"a"), BodyReceived(1, b"b"), ResponseEnded(1))
         shown: list[Output] = []
         flow = Ask(url="http://example.org/", limits=Limits(idle=10.0))
-        await adeliver(flow, scripted, shown.append, start=Start(bytes(32)))
+        await adrive_callback(flow, scripted, shown.append, start=Start(bytes(32)))
         assert scripted.waits == [10.0, 10.0, 10.0, None]
         assert shown == [TextDelta("a"), TextDelta("b")]
         assert scripted.is_closed
@@ -262,12 +262,12 @@ class TestOnAScriptedTransport:
         scripted = Scripted(ResponseStarted(1, 200, ()), Woken())
         flow = Ask(url="http://example.org/", limits=Limits(idle=10.0, tries=1))
         with pytest.raises(DeadlineExceeded):
-            await adeliver(flow, scripted, lambda _: None)
+            await adrive_callback(flow, scripted, lambda _: None)
 
     async def test_tries_again_as_the_flow_says(self) -> None:
         again = (ResponseStarted(2, 200, ()), BodyReceived(2, b"a"), ResponseEnded(2))
         scripted = Scripted(RequestFailed(1, "connect", "refused"), *again)
         shown: list[Output] = []
-        await adeliver(Ask(url="http://example.org/"), scripted, shown.append)
+        await adrive_callback(Ask(url="http://example.org/"), scripted, shown.append)
         assert shown == [TextDelta("a")]
         assert scripted.clock.now() > NOW

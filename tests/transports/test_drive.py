@@ -17,7 +17,7 @@ from modelwire.flow import Flow, Steps
 from modelwire.http import Request
 from modelwire.limits import Limits
 from modelwire.outputs import Output, TextDelta, TitleChanged
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.text import TextSink
 from modelwire_io import drive
@@ -140,7 +140,7 @@ def memory_transport_of(style: Style) -> AsyncTransport:
 
 def cromicle(prompt: str = "Hello") -> CromicleChat:
     base_url = MemoryTransport().base_urls["cromicle"]
-    return CromicleChat(messages=prompt, endpoints=rebase(CromicleEndpoints, base_url))
+    return CromicleChat(messages=prompt, endpoints=with_base_url(CromicleEndpoints, base_url))
 
 
 async def test_yields_what_a_flow_tells(style: Style) -> None:
@@ -401,7 +401,7 @@ def test_the_two_drivers_are_the_same_text() -> None:
         # Files are read in a thread of their own, and each half has a default of its own.
         (client.Client, client.AsyncClient, {"log_in", "log_in_with_browser", "import_login", "log_out", "transport"}),
         # A store is called in a thread of its own, and an event loop may close what is being closed.
-        (work.Work, work.AsyncWork, {"__init__", "__next__", "close"}),
+        (work.Work, work.AsyncFlowRun, {"__init__", "__next__", "close"}),
         (work.Chat, work.AsyncChat, set()),
         # There is no `list` of what is asynchronous.
         (work.ImageJob, work.AsyncImageJob, {"fetch"}),

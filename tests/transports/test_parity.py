@@ -22,7 +22,7 @@ from modelwire.events import Start
 from modelwire.flow import Flow
 from modelwire.http import Request, origin
 from modelwire.outputs import ImageReady, Output, TextDelta
-from modelwire.provider import rebase
+from modelwire.provider import with_base_url
 from modelwire_io.drive import AsyncTransport, drive
 from modelwire_io.emulation import EmulatorServer
 from modelwire_io.emulation.journal import RequestRecord
@@ -64,7 +64,7 @@ def flow_of(name: str, base_url: str) -> Flow:
     if provider.credentials is not None and name in CREDENTIALS:
         work["credentials"] = msgspec.convert(CREDENTIALS[name], provider.credentials)
     flow: Any = provider.flow
-    made: Flow = flow(endpoints=rebase(provider.endpoints, base_url), **work)
+    made: Flow = flow(endpoints=with_base_url(provider.endpoints, base_url), **work)
     return made
 
 

@@ -1,7 +1,7 @@
 """The drivers: they hand a flow its events, and do what it commands.
 
-Each is one loop. The blocking and the async one are the same text but for the words `async` and `await`; `adeliver` is
-the async one turned inside out: it calls back with what a flow tells.
+Each is one loop. `drive` and `adrive` are the same text but for the words `async` and `await`. `adrive_callback` calls a
+function with each output instead of yielding it.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ class AsyncExchange(Protocol):
 
 
 # Takes an event, and says until when (Unix time, seconds) the next one is awaited; None: nothing more is wanted.
-TakeEvent = Callable[[Event], float | None]
+EventCallback = Callable[[Event], float | None]
 
 
-class PouringExchange(AsyncExchange, Protocol):
+class CallbackExchange(AsyncExchange, Protocol):
     """One that can also hand events over from the event loop's own callbacks."""
 
-    async def pour(self, take: TakeEvent, until: float) -> None:
+    async def deliver_to(self, take: EventCallback, until: float) -> None:
         """Hand every event to `take`, as soon as it is there, until nothing more is wanted; `Woken` in time."""
         ...
 
@@ -261,7 +261,7 @@ async def adrive(
             await exchange.close()
 
 
-async def adeliver(
+async def adrive_callback(
     flow: Drivable, transport: AsyncTransport, show: Callable[[Output], object], *, start: Start | None = None
 ) -> None:
     """Run a flow over an async transport, and call `show` with each output as soon as it is there.
@@ -315,7 +315,7 @@ async def adeliver(
                 await transport.sleep(flow.deadline)
                 take(Woken())
             elif hasattr(exchange, "pour"):
-                await cast("PouringExchange", exchange).pour(take, flow.deadline)
+                await cast("CallbackExchange", exchange).deliver_to(take, flow.deadline)
             else:
                 take(await exchange.receive(flow.deadline))
     finally:

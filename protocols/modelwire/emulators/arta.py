@@ -12,7 +12,7 @@ import msgspec
 
 from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
 from .parts.incoming import Route, StrictRequest, answer, required, whole_number
-from .parts.memory import Memory, Mint
+from .parts.memory import Memory, TokenFactory
 from .parts.png import SIZE, draw
 from .parts.responses import HttpRefusal, bytes_response, json_response
 
@@ -96,7 +96,7 @@ class ArtaEmulator:
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"arta") -> None:
         self._behaviour = behaviour
-        self._mint = Mint(entropy)
+        self._mint = TokenFactory(entropy)
         self._id_tokens: Memory[str] = Memory(MOST_ACCOUNTS)  # to each, whose it is
         self._refresh_tokens: Memory[str] = Memory(MOST_ACCOUNTS)
         self._jobs: Memory[Job] = Memory(MOST_JOBS)

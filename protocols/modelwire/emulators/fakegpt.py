@@ -15,7 +15,7 @@ from modelwire.sse import encode_event
 from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
 from .parts.answers import answer_to, growing, quote
 from .parts.incoming import Route, StrictRequest, answer, expect_recent, required, whole_number
-from .parts.memory import Memory, Mint
+from .parts.memory import Memory, TokenFactory
 from .parts.responses import HttpRefusal, event_stream, json_event, json_response
 
 SHARED_TOKENS = 3
@@ -118,7 +118,7 @@ class FakeGptEmulator:
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"fakegpt") -> None:
         self._behaviour = behaviour
-        self._mint = Mint(entropy)
+        self._mint = TokenFactory(entropy)
         self._offered = tuple(self._mint.make("shared token") for _ in range(SHARED_TOKENS))
         self._sessions: Memory[bool] = Memory(MOST_SESSIONS)
         self._tokens: Memory[bool] = Memory(MOST_SESSIONS)

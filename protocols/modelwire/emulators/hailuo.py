@@ -13,7 +13,7 @@ from .emulator import DEFAULT_BEHAVIOUR, NONCE_LIFE, Behaviour, EmulatorRequest,
 from .hailuo_page import Device, login_page, welcome_page
 from .parts.answers import answer_to, growing, quote
 from .parts.incoming import Route, StrictRequest, answer, expect_recent, required, whole_number
-from .parts.memory import Memory, Mint
+from .parts.memory import Memory, TokenFactory
 from .parts.responses import HttpRefusal, event_stream, json_event
 
 # The one login there is.
@@ -99,7 +99,7 @@ class HailuoEmulator:
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"hailuo") -> None:
         self._behaviour = behaviour
-        self._mint = Mint(entropy)
+        self._mint = TokenFactory(entropy)
         self._chats: Memory[int] = Memory(MOST_CHATS)
         self._signatures: Memory[bool] = Memory(MOST_SIGNATURES)
         self._logins: Memory[_Login] = Memory(MOST_LOGINS)  # by the uuid of the device

@@ -11,7 +11,7 @@ import msgspec
 from .emulator import DEFAULT_BEHAVIOUR, NONCE_LIFE, Behaviour, EmulatorRequest, EmulatorResponse
 from .parts.answers import answer_to
 from .parts.incoming import Route, StrictRequest, answer, expect_recent, whole_number
-from .parts.memory import Memory, Mint
+from .parts.memory import Memory, TokenFactory
 from .parts.responses import HttpRefusal, bytes_response, text_stream
 
 # The name that one of the bundles once had, and that clients wrote down: always served here, with both keys in it.
@@ -78,7 +78,7 @@ class MagickPenEmulator:
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"magickpen") -> None:
         self._behaviour = behaviour
-        self._mint = Mint(entropy)
+        self._mint = TokenFactory(entropy)
         self._keys = {"secret": self._mint.make("secret"), "api_secret": self._mint.make("X-API-Secret")}
         self._nonces: Memory[bool] = Memory(MOST_NONCES)
         self._bundles: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ from modelwire.events import (
     Woken,
 )
 from modelwire.formats.dates import parse_retry_after
-from modelwire.http import Headers, Reply, find_header, header_size, without_query
+from modelwire.http import Headers, Response, find_header, header_size, without_query
 from modelwire.limits import LATEST_TIME, Limits
 from modelwire.outputs import Output, Restarted
 from modelwire.redaction import explain, printable, redact
@@ -339,9 +339,9 @@ class Engine:
 
     def _out_of_time(self) -> DeadlineExceeded:
         total = self.limits.total if self.limits.total is not None else self.default_timeout
-        return DeadlineExceeded(self.overdue(total))
+        return DeadlineExceeded(self.timeout_message(total))
 
-    def overdue(self, seconds: float) -> str:
+    def timeout_message(self, seconds: float) -> str:
         """What is said when the flow's whole time, so many seconds, is over."""
         return f"not finished within {seconds:g} seconds; allow more time, or try again later"
 
@@ -419,7 +419,7 @@ class Engine:
         status = exchange.status
         if status in exchange.allow:
             return None
-        said = self.excerpt(Reply(status, exchange.headers, bytes(exchange.body)))
+        said = self.excerpt(Response(status, exchange.headers, bytes(exchange.body)))
         message = f"{without_query(exchange.request.url)} answered with status {status}" + (f": {said}" if said else "")
         if status < 400:
             return StatusError(f"{message} (redirects are not followed)", status=status)
@@ -478,7 +478,7 @@ class Engine:
         self._exchange = self._evaluation = self._nap = None
         self._steps.close()
 
-    def excerpt(self, reply: Reply) -> str:
+    def excerpt(self, response: Response) -> str:
         """What an error reply says, fit to be shown to a person."""
         # Twice: what was escaped in JSON is plain only after it was read.
-        return printable(redact(explain(reply.headers, reply.body, self._secrets), self._secrets))
+        return printable(redact(explain(response.headers, response.body, self._secrets), self._secrets))

@@ -11,7 +11,7 @@ import msgspec
 from modelwire.errors import InvalidInput
 
 
-def kept_fields(flow: Any) -> tuple[Field[Any], ...]:
+def saved_fields(flow: Any) -> tuple[Field[Any], ...]:
     """The fields of a class of flows that a snapshot keeps."""
     return tuple(entry for entry in _fields_of(flow) if entry.metadata.get("kept", True))
 
@@ -26,7 +26,7 @@ def decode_fields(flow: Any, data: bytes) -> msgspec.Struct:
     return msgspec.json.decode(data, type=_state_type(flow))
 
 
-def check_fields(flow: Any) -> None:
+def validate_fields(flow: Any) -> None:
     """See that what a user gave can be sent, and that a snapshot could bring it back.
 
     A Struct checks nothing when it is made. Raises `InvalidInput`, naming the field.
@@ -56,13 +56,13 @@ def _fields_of(flow: Any) -> tuple[Field[Any], ...]:
 
 @cache
 def _kept_names(flow: Any) -> tuple[str, ...]:
-    return tuple(entry.name for entry in kept_fields(flow))
+    return tuple(entry.name for entry in saved_fields(flow))
 
 
 @cache
 def _state_type(flow: Any) -> type[msgspec.Struct]:
     hints = get_type_hints(flow)
     shape: list[tuple[str, Any]] = [
-        (entry.name, entry.metadata.get("stored", hints[entry.name])) for entry in kept_fields(flow)
+        (entry.name, entry.metadata.get("stored", hints[entry.name])) for entry in saved_fields(flow)
     ]
     return msgspec.defstruct(f"{flow.__name__}State", shape, kw_only=True)

@@ -15,12 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from modelwire.errors import InvalidInput, JobFailed, LoginRequiredError, Refused, RemoteProtocolError
-from modelwire.flow import NOT_KEPT, Flow, Phase, Steps
-from modelwire.http import Reply, Request, form_body, json_body, origin
+from modelwire.flow import NOT_SAVED, Flow, Phase, Steps
+from modelwire.http import Request, Response, form_body, json_body, origin
 from modelwire.json import JsonValue
 from modelwire.messages import Message, Messages, as_messages, last_user_message
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
-from modelwire.provider import Provider, wire_models
+from modelwire.provider import Provider, resolve_model
 from modelwire.redaction import printable
 
 LABEL = "ARTA"
@@ -114,7 +114,7 @@ class ArtaCredentials(msgspec.Struct, frozen=True, kw_only=True):
 Token = Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
 
 
-class SignUpReply(msgspec.Struct, rename="camel"):
+class SignUpResponse(msgspec.Struct, rename="camel"):
     """A new anonymous account."""
 
     id_token: Token
@@ -122,7 +122,7 @@ class SignUpReply(msgspec.Struct, rename="camel"):
     expires_in: str | int
 
 
-class RefreshReply(msgspec.Struct):
+class RefreshResponse(msgspec.Struct):
     """A new token for an account."""
 
     id_token: Token
@@ -130,7 +130,7 @@ class RefreshReply(msgspec.Struct):
     expires_in: str | int
 
 
-class SubmitReply(msgspec.Struct):
+class SubmitResponse(msgspec.Struct):
     """A job was taken if there is a `record_id`, and surely not if there is one of the others."""
 
     record_id: str | int | None = None
@@ -139,17 +139,17 @@ class SubmitReply(msgspec.Struct):
     detail: JsonValue = None
 
 
-class ImageReply(msgspec.Struct):
+class ImageResponse(msgspec.Struct):
     """Where one image is."""
 
     url: str
 
 
-class StatusReply(msgspec.Struct):
+class StatusResponse(msgspec.Struct):
     """How far a job is."""
 
     status: str
-    response: list[ImageReply] | None = None
+    response: list[ImageResponse] | None = None
 
 
 @dataclass(kw_only=True)
@@ -170,7 +170,7 @@ class ArtaImage(Flow):
     credentials_type: ClassVar[type[msgspec.Struct] | None] = ArtaCredentials
     credential_phases: ClassVar[frozenset[str]] = frozenset({"start", "refresh"})
 
-    credentials: ArtaCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: ArtaCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
     options: ArtaOptions = ArtaOptions()
     endpoints: ArtaEndpoints = ArtaEndpoints()
 
@@ -179,9 +179,9 @@ class ArtaImage(Flow):
     record_id: str = field(default="", init=False)
     submitted_at: float = field(default=0.0, init=False)
     # The status that was told last. Another process begins anew: whoever watches there has been told nothing.
-    told: str = field(default="", init=False, metadata=NOT_KEPT)
+    told: str = field(default="", init=False, metadata=NOT_SAVED)
     # A token was refused, and replaced; the new one has not been of use yet.
-    was_renewed: bool = field(default=False, init=False, metadata=NOT_KEPT)
+    was_renewed: bool = field(default=False, init=False, metadata=NOT_SAVED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,7 +189,7 @@ class ArtaImage(Flow):
             self.prompt = last_user_message(as_messages(self.messages or ""))
         as_messages(self.prompt)
         self.messages = ()
-        wire_models(self.models, self.model, self.default_model, LABEL)
+        resolve_model(self.models, self.model, self.default_model, LABEL)
 
     def start(self) -> Steps:
         """Settle what is left to chance, and see what the credentials are worth; sign up if that is not enough.
@@ -207,30 +207,30 @@ class ArtaImage(Flow):
         if not held.api_key:
             self.emit(LoginRequired(LABEL, PROVIDER.website))
             raise LoginRequiredError("ARTA needs an API key of your own: set ARTA_API_KEY, or 'modelwire login arta'")
-        reply = yield from self.fetch(partial(self.sign_up_request, held.api_key))
-        self.keep(reply.decode(SignUpReply))
+        response = yield from self.fetch(partial(self.sign_up_request, held.api_key))
+        self.keep(response.decode(SignUpResponse))
         return self.next_phase()
 
     def refresh(self) -> Steps:
         """Trade the refresh token for a new token; where that is refused, begin again with a new account."""
-        reply = yield from self.fetch(self.refresh_request, allow=REFRESH_REFUSED)
-        if reply.status in REFRESH_REFUSED:
+        response = yield from self.fetch(self.refresh_request, allow=REFRESH_REFUSED)
+        if response.status in REFRESH_REFUSED:
             self.credentials = ArtaCredentials(api_key=self.held.api_key)
             return self.start
-        self.keep(reply.decode(RefreshReply))
+        self.keep(response.decode(RefreshResponse))
         return self.next_phase()
 
     def submit(self) -> Steps:
         """Ask for the images. What is lost from here on may have been paid for: this is sent once."""
         if not self.held.id_token:
             return self.start
-        reply = yield from self.fetch(self.submit_request, allow=REFUSED)
-        if reply.status in REFUSED:
-            return self.renew(reply)
-        answer = reply.decode(SubmitReply)
+        response = yield from self.fetch(self.submit_request, allow=REFUSED)
+        if response.status in REFUSED:
+            return self.renew(response)
+        answer = response.decode(SubmitResponse)
         record_id = answer.record_id
         if not record_id and (answer.error or answer.message or answer.detail):
-            raise JobFailed(f"the service took no job: {self.excerpt(reply)}")
+            raise JobFailed(f"the service took no job: {self.excerpt(response)}")
         self.record_id = self.require_record_id(str(record_id or ""))
         self.submitted_at = self.now
         self.was_renewed = False
@@ -242,11 +242,11 @@ class ArtaImage(Flow):
         if not self.held.id_token:
             return self.start
         while True:
-            reply = yield from self.fetch(self.status_request, allow=REFUSED)
-            if reply.status in REFUSED:
-                return self.renew(reply)
+            response = yield from self.fetch(self.status_request, allow=REFUSED)
+            if response.status in REFUSED:
+                return self.renew(response)
             self.was_renewed = False
-            job = reply.decode(StatusReply)
+            job = response.decode(StatusResponse)
             if job.status == "DONE":
                 self.finish(job)
                 return None
@@ -272,7 +272,7 @@ class ArtaImage(Flow):
         """Draw what the user left open, once: a job that is gone on with is the same job."""
         if self.style:
             return
-        styles = wire_models(self.models, self.model, self.default_model, LABEL)
+        styles = resolve_model(self.models, self.model, self.default_model, LABEL)
         self.style = styles[0] if len(styles) == 1 else self.choice(styles)
         drawn = LOWEST_SEED + int(self.random() * (HIGHEST_SEED - LOWEST_SEED + 1))
         self.seed = drawn if self.options.seed is None else self.options.seed
@@ -281,33 +281,33 @@ class ArtaImage(Flow):
         """What the token is wanted for."""
         return self.poll if self.record_id else self.submit
 
-    def renew(self, reply: Reply) -> Phase:
+    def renew(self, response: Response) -> Phase:
         """A token was refused: refresh it, unless it is a new one."""
         if self.was_renewed or not (self.held.refresh_token or self.held.api_key):
-            raise Refused(f"the service refuses a new token as well: {self.excerpt(reply)}", status=reply.status)
+            raise Refused(f"the service refuses a new token as well: {self.excerpt(response)}", status=response.status)
         self.was_renewed = True
         if self.held.refresh_token:
             return self.refresh
         self.credentials = ArtaCredentials(api_key=self.held.api_key)
         return self.start
 
-    def keep(self, reply: SignUpReply | RefreshReply) -> None:
+    def keep(self, response: SignUpResponse | RefreshResponse) -> None:
         """Take new credentials, and tell them to the user together with when they were issued."""
-        life = str(reply.expires_in)
+        life = str(response.expires_in)
         if not re.fullmatch(r"[0-9]{1,9}", life):
             raise RemoteProtocolError("the token's life is not a number of seconds - at `$.expires_in`")
-        self.conceal(reply.id_token)
-        self.conceal(reply.refresh_token)
+        self.conceal(response.id_token)
+        self.conceal(response.refresh_token)
         self.credentials = ArtaCredentials(
             api_key=self.held.api_key,
-            id_token=reply.id_token,
-            refresh_token=reply.refresh_token,
+            id_token=response.id_token,
+            refresh_token=response.refresh_token,
             expires_in=float(life),
             issued_at=self.now,
         )
         self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
 
-    def finish(self, job: StatusReply) -> None:
+    def finish(self, job: StatusResponse) -> None:
         """The job is done: tell where its images are."""
         if not job.response:
             raise JobFailed("the job is done, but there is no image")
@@ -389,7 +389,7 @@ PROVIDER = Provider(
     options=ArtaOptions,
     endpoints=ArtaEndpoints,
     credentials=ArtaCredentials,
-    login_field="api_key",
+    secret_field="api_key",
     environment={"ARTA_API_KEY": "credentials.api_key"},
     website="https://ai-arta.com",
     answers="unknown",

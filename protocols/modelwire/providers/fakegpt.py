@@ -15,9 +15,9 @@ from msgspec import Meta
 
 from modelwire.chat import ChatFlow
 from modelwire.errors import NoAnswer, Refused, RemoteProtocolError
-from modelwire.flow import NOT_KEPT, Steps
+from modelwire.flow import NOT_SAVED, Steps
 from modelwire.formats.cookies import Cookies, cookie_header, store_cookies
-from modelwire.http import Headers, Reply, Request, form_body, json_body
+from modelwire.http import Headers, Request, Response, form_body, json_body
 from modelwire.json import JsonValue
 from modelwire.outputs import CredentialsChanged
 from modelwire.provider import Provider
@@ -74,13 +74,13 @@ class Load(msgspec.Struct):
     token_id: str
 
 
-class LoadsReply(msgspec.Struct):
+class LoadsResponse(msgspec.Struct):
     """`GET /api/loads`."""
 
     loads: list[Load]
 
 
-class SessionReply(msgspec.Struct, rename="camel"):
+class SessionResponse(msgspec.Struct, rename="camel"):
     """`GET /api/auth/session`. No token is as good as none, and one that no header can carry is none."""
 
     access_token: Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
@@ -158,19 +158,19 @@ class FakeGptChat(ChatFlow):
     credentials_type: ClassVar[type[msgspec.Struct] | None] = FakeGptCredentials
     credential_phases: ClassVar[frozenset[str]] = frozenset({"start"})
 
-    credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
     options: FakeGptOptions = FakeGptOptions()
     endpoints: FakeGptEndpoints = FakeGptEndpoints()
     # This flow has logged in itself: another login would not help.
-    is_fresh: bool = field(default=False, init=False, metadata=NOT_KEPT)
+    is_fresh: bool = field(default=False, init=False, metadata=NOT_SAVED)
 
     def start(self) -> Steps:
         """Log in with one of the shared tokens, unless there are credentials from before."""
         if self.credentials is not None:
             return self.ask
-        reply = yield from self.fetch(self.loads_request)
-        cookies = self.gather((), reply, self.endpoints.loads_path)
-        loads = reply.decode(LoadsReply).loads
+        response = yield from self.fetch(self.loads_request)
+        cookies = self.gather((), response, self.endpoints.loads_path)
+        loads = response.decode(LoadsResponse).loads
         if not loads:
             raise NoAnswer("the service has no shared token on offer now: try again later")
         # The others are worth as much. A list without end would make every message slow.
@@ -179,11 +179,11 @@ class FakeGptChat(ChatFlow):
         token_id = self.conceal(self.choice(loads).token_id)
         password = self.secret_text(PASSWORD_ALPHABET, 10)
         # The site may answer a login with a redirect; its cookies are all that is wanted.
-        reply = yield from self.fetch(partial(self.login_request, token_id, password, cookies), allow=REDIRECTS)
-        cookies = self.gather(cookies, reply, self.endpoints.login_path)
-        reply = yield from self.fetch(partial(self.get_request, self.endpoints.session_path, {}, cookies))
-        cookies = self.gather(cookies, reply, self.endpoints.session_path)
-        token = self.conceal(reply.decode(SessionReply).access_token)
+        response = yield from self.fetch(partial(self.login_request, token_id, password, cookies), allow=REDIRECTS)
+        cookies = self.gather(cookies, response, self.endpoints.login_path)
+        response = yield from self.fetch(partial(self.get_request, self.endpoints.session_path, {}, cookies))
+        cookies = self.gather(cookies, response, self.endpoints.session_path)
+        token = self.conceal(response.decode(SessionResponse).access_token)
         self.credentials = FakeGptCredentials(access_token=token, cookies=cookies)
         self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
         self.is_fresh = True
@@ -193,26 +193,28 @@ class FakeGptChat(ChatFlow):
         """Ask, and hand on the answer as it comes. Refused credentials are dropped, and replaced once."""
         if self.credentials is None:
             return self.start
-        reply = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
-        if reply.status not in REFUSED:
-            self.keep_cookies(self.credentials, reply)
+        response = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
+        if response.status not in REFUSED:
+            self.keep_cookies(self.credentials, response)
             return None
         self.credentials = None
         self.emit(CredentialsChanged(None))
         if self.is_fresh:
-            raise Refused(f"the service refuses a login of its own making: {self.excerpt(reply)}", status=reply.status)
+            raise Refused(
+                f"the service refuses a login of its own making: {self.excerpt(response)}", status=response.status
+            )
         return self.start
 
-    def keep_cookies(self, held: FakeGptCredentials, reply: Reply) -> None:
+    def keep_cookies(self, held: FakeGptCredentials, response: Response) -> None:
         """The answer may bring cookies as well: there is one store for all."""
-        cookies = self.gather(held.cookies, reply, self.endpoints.conversation_path)
+        cookies = self.gather(held.cookies, response, self.endpoints.conversation_path)
         if cookies != held.cookies:
             self.credentials = msgspec.structs.replace(held, cookies=cookies)
             self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
 
-    def gather(self, cookies: Cookies, reply: Reply, path: str) -> Cookies:
+    def gather(self, cookies: Cookies, response: Response, path: str) -> Cookies:
         """The cookie store after a reply, its values concealed from now on."""
-        cookies = store_cookies(cookies, self.endpoints.site + path, reply.headers, self.now)
+        cookies = store_cookies(cookies, self.endpoints.site + path, response.headers, self.now)
         for cookie in cookies:
             self.conceal(cookie.value)
         return cookies

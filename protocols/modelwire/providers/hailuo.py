@@ -15,10 +15,10 @@ import msgspec
 
 from modelwire.chat import ChatFlow
 from modelwire.errors import LoginRequiredError, NoAnswer
-from modelwire.flow import NOT_KEPT, Steps
+from modelwire.flow import NOT_SAVED, Steps
 from modelwire.formats.cookies import cookie_header
 from modelwire.http import Request, multipart_body
-from modelwire.json import as_struct
+from modelwire.json import convert_input
 from modelwire.messages import last_user_message
 from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
 from modelwire.provider import Provider
@@ -99,8 +99,8 @@ class HailuoChat(ChatFlow):
 
     credentials_type: ClassVar[type[msgspec.Struct] | None] = HailuoCredentials
 
-    credentials: HailuoCredentials | None = field(default=None, metadata=NOT_KEPT, repr=False)
-    conversation: HailuoConversation | None = field(default=None, metadata=NOT_KEPT, repr=False)
+    credentials: HailuoCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
+    conversation: HailuoConversation | None = field(default=None, metadata=NOT_SAVED, repr=False)
     options: HailuoOptions = HailuoOptions()
     endpoints: HailuoEndpoints = HailuoEndpoints()
     chat_id: str = field(default=NEW_CHAT, init=False)
@@ -111,7 +111,7 @@ class HailuoChat(ChatFlow):
         super().__post_init__()
         self.character_id = self.options.character_id
         if self.conversation is not None:
-            self.conversation = as_struct(self.conversation, HailuoConversation, "parts of the conversation")
+            self.conversation = convert_input(self.conversation, HailuoConversation, "parts of the conversation")
             self.chat_id, self.character_id = self.conversation.chat_id, self.conversation.character_id
             self.chat_login = fingerprint(self.conversation.token)
 
@@ -128,12 +128,12 @@ class HailuoChat(ChatFlow):
                 device_id=credentials.device_id or self.nonce(),
             )
             self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
-        reply = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
-        if reply.status in REFUSED:
+        response = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
+        if response.status in REFUSED:
             self.emit_login_required()
             raise LoginRequiredError(
                 f"{LABEL} no longer accepts the login: log in again with '{login_command(self.endpoints)}'",
-                status=reply.status,
+                status=response.status,
             )
 
     def require_login(self) -> HailuoCredentials:
@@ -261,7 +261,7 @@ PROVIDER = Provider(
     endpoints=HailuoEndpoints,
     credentials=HailuoCredentials,
     conversation=HailuoConversation,
-    login_field="token",
+    secret_field="token",
     login=HailuoLogin,
     environment={"HAILUO_LOGIN_URL": "options.login_url"},
     website="https://www.hailuo.ai",

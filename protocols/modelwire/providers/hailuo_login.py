@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from modelwire.errors import InvalidInput, RemoteProtocolError
-from modelwire.flow import NOT_KEPT, Steps
+from modelwire.flow import NOT_SAVED, Steps
 from modelwire.formats.browser_export import BrowserExport, SentRequest
 from modelwire.formats.cookies import Cookie, Cookies, site_cookies
 from modelwire.http import find_header, origin
@@ -146,14 +146,14 @@ class HailuoLogin(LoginFlow):
     The device's ids may come a little later than the token; where they do not come, a chat draws its own.
     """
 
-    by_hand: ClassVar[Mapping[str, str]] = {
+    console_expressions: ClassVar[Mapping[str, str]] = {
         **{name: f'localStorage["{key}"]' for name, key in KEPT_AS.items()},
         "user_agent": "navigator.userAgent",
     }
 
     options: HailuoOptions = HailuoOptions()
     endpoints: HailuoEndpoints = HailuoEndpoints()
-    elsewhere: str = field(default="", init=False, metadata=NOT_KEPT)  # the origin of a page that is not the site's
+    elsewhere: str = field(default="", init=False, metadata=NOT_SAVED)  # the origin of a page that is not the site's
 
     def start(self) -> Steps:
         """Open the site, and look at the page until somebody has logged in."""
@@ -186,7 +186,7 @@ class HailuoLogin(LoginFlow):
         """The page that is opened."""
         return self.endpoints.site + self.endpoints.login_path
 
-    def overdue(self, seconds: float) -> str:
+    def timeout_message(self, seconds: float) -> str:
         """What is said when nobody has logged in for so many seconds."""
         place = f" (the page that was open last is of {printable(self.elsewhere, 80)})" if self.elsewhere else ""
         return (
@@ -214,7 +214,7 @@ class HailuoLogin(LoginFlow):
         told: dict[str, object] = msgspec.to_builtins(credentials)
         return told
 
-    def take_export(self, export: BrowserExport, now: float, *, token: str = "") -> HailuoCredentials:
+    def credentials_from_export(self, export: BrowserExport, now: float, *, token: str = "") -> HailuoCredentials:
         """The credentials in what a browser has written to a file; `token` is one that was brought besides.
 
         The latest request with a token counts, and localStorage before that. Raises `InvalidInput`.

@@ -93,16 +93,16 @@ class MagickPenChat(ChatFlow):
         if self.options.bundle:
             self.bundles = [self.site_url(self.options.bundle)]
         else:
-            reply = yield from self.fetch(partial(self.get_request, self.site_url(self.endpoints.index_path)))
-            self.bundles = self.find_bundles(reply.text())
+            response = yield from self.fetch(partial(self.get_request, self.site_url(self.endpoints.index_path)))
+            self.bundles = self.find_bundles(response.text())
         return self.ask
 
     def ask(self) -> Steps:
         """Look through the scripts until both keys are found, then ask."""
         api_secret = secret = ""
         for bundle in self.bundles:
-            reply = yield from self.fetch(partial(self.get_request, bundle))
-            script = reply.text()
+            response = yield from self.fetch(partial(self.get_request, bundle))
+            script = response.text()
             api_secret = api_secret or self.scrape(_API_SECRET, script)
             secret = secret or self.scrape(_SECRET, script)
             if api_secret and secret:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import AnyStr, NamedTuple
 
-from modelwire.redaction import PLACEHOLDER, SHORTEST_SECRET, TELLING, spellings
+from modelwire.redaction import MATCH_PREFIX_CHARS, PLACEHOLDER, SHORTEST_SECRET, spellings
 
 # What a cookie, for one, may hold without any secrecy. Replaced, it would take the sense out of every JSON text.
 _PLAIN_WORDS = frozenset({"true", "false", "null", "none"})
 _COOKIE_VALUE = re.compile(r"=([^;]*)")
 
 
-def worth_hiding(secrets: Iterable[str]) -> list[str]:
+def filter_trivial(secrets: Iterable[str]) -> list[str]:
     """The secrets that get a placeholder, in their order."""
     return [secret for secret in secrets if secret.lower() not in _PLAIN_WORDS]
 
@@ -35,7 +35,11 @@ def choose_placeholders(secrets: Sequence[str], text: str) -> list[str]:
     for number, secret in enumerate(secrets, 1):
         is_number = secret.isascii() and secret.isdigit()
         placeholder = f"{digits}{number:04d}" if is_number else f"{letters}{number:04d}X"
-        chosen.append(placeholder.ljust(TELLING + 1, placeholder[-1]) if len(secret) > TELLING else placeholder)
+        chosen.append(
+            placeholder.ljust(MATCH_PREFIX_CHARS + 1, placeholder[-1])
+            if len(secret) > MATCH_PREFIX_CHARS
+            else placeholder
+        )
     return chosen
 
 
@@ -45,7 +49,7 @@ def _unused_stem(stem: str, more: str, text: str) -> str:
     return stem
 
 
-class Made(NamedTuple):
+class GeneratedSecret(NamedTuple):
     """A secret that a flow has made itself while it played a recording, and the placeholder of what it made then.
 
     `is_same` is false where it has made something else.
@@ -56,27 +60,30 @@ class Made(NamedTuple):
     is_same: bool
 
 
-def made_by_flow(
+def find_generated(
     secrets: Iterable[str], placeholders: Sequence[str], fingerprints: Mapping[str, str] | None = None
-) -> list[Made]:
+) -> list[GeneratedSecret]:
     """What a flow that plays a recording has made itself; all that it has learnt are placeholders already.
 
     Without fingerprints, the n-th secret is what the n-th placeholder stands for.
     """
     learnt = set(placeholders)
-    numbered = enumerate(worth_hiding(secrets))
+    numbered = enumerate(filter_trivial(secrets))
     made = [(number, secret) for number, secret in numbered if secret not in learnt]
     if fingerprints is None:
-        return [Made(secret, placeholders[number], True) for number, secret in made if number < len(placeholders)]
+        return [
+            GeneratedSecret(secret, placeholders[number], True) for number, secret in made if number < len(placeholders)
+        ]
     by_fingerprint = {fingerprint: placeholder for placeholder, fingerprint in fingerprints.items()}
     found = [(secret, by_fingerprint.get(_fingerprint(secret))) for _, secret in made]
     left = iter([placeholder for placeholder in fingerprints if placeholder not in dict(found).values()])
     return [
-        Made(secret, placeholder or next(left, PLACEHOLDER), placeholder is not None) for secret, placeholder in found
+        GeneratedSecret(secret, placeholder or next(left, PLACEHOLDER), placeholder is not None)
+        for secret, placeholder in found
     ]
 
 
-def fingerprints_of(made: Iterable[Made]) -> dict[str, str]:
+def fingerprints_of(made: Iterable[GeneratedSecret]) -> dict[str, str]:
     """What tells secrets from others without telling them, by placeholder."""
     return {placeholder: _fingerprint(secret) for secret, placeholder, _ in made}
 
@@ -85,7 +92,7 @@ def _fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def name_again(made: Iterable[Made], placeholders: Iterable[str]) -> dict[str, str]:
+def placeholder_map(made: Iterable[GeneratedSecret], placeholders: Iterable[str]) -> dict[str, str]:
     """What stands for each secret of a flow that plays a recording."""
     names = {placeholder: placeholder for placeholder in placeholders}
     for secret, placeholder, is_same in made:
@@ -101,7 +108,7 @@ class Placeholders:
         names = {name: name for name in names.values()} | dict(names)
         # The longest first: a secret may contain another.
         secrets = sorted(names, key=len, reverse=True)
-        long = [secret for secret in secrets if len(secret) > TELLING]
+        long = [secret for secret in secrets if len(secret) > MATCH_PREFIX_CHARS]
         pattern = _pattern(secrets, long)
         self._names = [names[secret] for secret in (*secrets, *long)]
         self._text = re.compile(pattern, re.ASCII)
@@ -137,7 +144,7 @@ class Placeholders:
 
     def _masked(self, match: re.Match[str]) -> str:
         value = match[1].strip()
-        if len(value) < SHORTEST_SECRET or not worth_hiding([value]):
+        if len(value) < SHORTEST_SECRET or not filter_trivial([value]):
             return match[0]
         return self._mask.sub(lambda found: found[0] if len(found[0]) > 1 else "x", match[0])
 
@@ -155,7 +162,7 @@ def _pattern(secrets: Sequence[str], long: Sequence[str]) -> str:
     first = "".join(map(re.escape, sorted({secret[0] for secret in secrets} | set("%\\+ "))))
     whole = [f"({spellings(secret)})" for secret in secrets]
     # A server may cut short what it repeats. What begins like a token is one, be it another.
-    begun = [f"((?:{spellings(secret[:TELLING])})[A-Za-z0-9._~+/=%-]*)" for secret in long]
+    begun = [f"((?:{spellings(secret[:MATCH_PREFIX_CHARS])})[A-Za-z0-9._~+/=%-]*)" for secret in long]
     return f"(?=[{first}])(?:{'|'.join([*whole, *begun])})"
 
 

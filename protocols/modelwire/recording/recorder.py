@@ -16,8 +16,8 @@ from modelwire.outputs import Output
 from modelwire.redaction import SHORTEST_SECRET
 
 from .format import FORMAT, End, Head, Step
-from .placeholders import Placeholders, choose_placeholders, worth_hiding
-from .rendering import Passed, as_passed, credentials_without_bytes, render, render_session, texts_of
+from .placeholders import Placeholders, choose_placeholders, filter_trivial
+from .rendering import Passed, all_strings, call_as_data, credentials_without_bytes, render, render_session
 from .replay import Replay
 
 _PASSWORD = re.compile(r"https?://[^/?#:@]*:([^/?#@]+)@")
@@ -48,9 +48,9 @@ class Recorder:
         except LocalProtocolError:
             raise
         except Exception as error:
-            self._session.append(as_passed(now, event, [], error))
+            self._session.append(call_as_data(now, event, [], error))
             raise
-        self._session.append(as_passed(now, event, items))
+        self._session.append(call_as_data(now, event, items))
         return items
 
     @property
@@ -69,8 +69,8 @@ class Recorder:
         return [msgspec.json.encode(msgspec.structs.replace(head, fingerprints=fingerprints)).decode(), *lines[1:]]
 
     def _parts(self) -> tuple[Head | Step | End, ...]:
-        secrets = worth_hiding([*self.flow.secrets, *self._passwords()])
-        texts = texts_of([secrets, self._snapshot, self._credentials, self._session])
+        secrets = filter_trivial([*self.flow.secrets, *self._passwords()])
+        texts = all_strings([secrets, self._snapshot, self._credentials, self._session])
         chosen = choose_placeholders(secrets, "\n".join(texts))
         placeholders = Placeholders(dict(zip(secrets, chosen, strict=True)))
         began = self._session[0].now if self._session else 0.0

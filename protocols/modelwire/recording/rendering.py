@@ -30,7 +30,9 @@ class Passed(NamedTuple):
     raised: str = ""
 
 
-def as_passed(now: float, event: Event, items: Sequence[Command | Output], raised: Exception | None = None) -> Passed:
+def call_as_data(
+    now: float, event: Event, items: Sequence[Command | Output], raised: Exception | None = None
+) -> Passed:
     """The call of `handle`, so that nothing that happens to its items later shows."""
     error = "" if raised is None else f"{type(raised).__name__}: {raised}"
     plain_event = _plain(event)
@@ -155,7 +157,7 @@ def as_blob(data: bytes) -> JsonObject:
         return {"base64": binascii.b2a_base64(data, newline=False).decode()}
 
 
-def texts_of(value: JsonValue) -> Iterator[str]:
+def all_strings(value: JsonValue) -> Iterator[str]:
     """Every text in plain data, bytes included."""
     match value:
         case str():
@@ -164,7 +166,7 @@ def texts_of(value: JsonValue) -> Iterator[str]:
             yield value.decode("latin-1")
         case dict():
             for key, item in value.items():
-                yield from (key, *texts_of(item))
+                yield from (key, *all_strings(item))
         case list() | tuple():
             for item in value:
-                yield from texts_of(item)
+                yield from all_strings(item)

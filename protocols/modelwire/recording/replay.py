@@ -22,8 +22,8 @@ from modelwire.redaction import PLACEHOLDER, printable
 
 from .difference import Difference
 from .format import Head, Moment, Recording, parse_recording
-from .placeholders import Made, Placeholders, fingerprints_of, made_by_flow, name_again
-from .rendering import Passed, as_passed, render_session
+from .placeholders import GeneratedSecret, Placeholders, find_generated, fingerprints_of, placeholder_map
+from .rendering import Passed, call_as_data, render_session
 
 _COMMANDS = (SendRequest, AbortRequest, OpenPage, Evaluate, Sleep, Finished)
 # Larger chunks are not cut into single bytes: it would take long, and show no more.
@@ -58,7 +58,7 @@ class Replay:
     ) -> None:
         self.recording = recording if isinstance(recording, Recording) else parse_recording(recording)
         self._flow = _restore(self.recording.head, flow or find_flow(self.recording.head.flow))
-        self._knife = None if rechunk is None else _Knife(rechunk)
+        self._knife = None if rechunk is None else _Rechunker(rechunk)
         self._runs = _runs(self.recording.moments, joined=rechunk is not None)
         self._played: list[Passed] = []
         self._playing = self._play()
@@ -71,7 +71,7 @@ class Replay:
         """Where the flow first did something else than was recorded; what has not been played yet is played first."""
         for _ in self._playing:
             pass
-        names = name_again(self._made(), self.recording.head.placeholders)
+        names = placeholder_map(self._made(), self.recording.head.placeholders)
         played = render_session(self._played, Placeholders(names))
         # Only now are all secrets known.
         for run, passed in zip(self._runs, played, strict=True):
@@ -100,7 +100,7 @@ class Replay:
                 for item in batch:
                     if isinstance(item, Finished) or not isinstance(item, _COMMANDS):
                         yield moment.at, item
-            self._played.append(as_passed(run[0].now, run[0].event, items, error))
+            self._played.append(call_as_data(run[0].now, run[0].event, items, error))
 
     def _arrivals(self, run: Sequence[Moment]) -> Iterator[tuple[Event, Moment]]:
         """The events of a run, each with the moment at which it comes. Bodies come as they came, or cut anew."""
@@ -125,9 +125,9 @@ class Replay:
         if kept:
             yield BodyReceived(request_id, kept), since
 
-    def _made(self) -> list[Made]:
+    def _made(self) -> list[GeneratedSecret]:
         head = self.recording.head
-        return made_by_flow(self._flow.secrets, head.placeholders, head.fingerprints)
+        return find_generated(self._flow.secrets, head.placeholders, head.fingerprints)
 
     def _own_words(self, event: Event) -> Event:
         """The event as this flow would get it: a secret of its own making instead of the placeholder of that."""
@@ -137,7 +137,7 @@ class Replay:
         return msgspec.convert(_replaced(msgspec.to_builtins(event, builtin_types=(bytes,)), made), type(event))
 
 
-class _Knife:
+class _Rechunker:
     """Cuts bodies at random places, the same for the same number."""
 
     def __init__(self, number: int) -> None:

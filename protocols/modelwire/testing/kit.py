@@ -30,7 +30,7 @@ from .faults.breaks import Break, breaks
 from .faults.burdens import PIECE, WHOLE, check_bounds, check_time
 from .faults.echoes import Echo, echoes
 from .faults.hostile import LINES, TIGHT, TYPES, UNITS, Bad, Repeated, Valued, bad_answers, places_of
-from .faults.inputs import Given, given_instead
+from .faults.inputs import CredentialsInput, given_instead
 from .faults.moves import ANY_TIME, CRASHING, FAULTS, INSTEAD, WILD, Move, make, some
 from .machine import Sessions
 from .rehearsal import Scene, State, rehearse
@@ -264,7 +264,7 @@ class FlowKit:
         usual = self._usual() | ({} if self.credentials is None else {"credentials": self.credentials})
 
         @for_all(given=given_instead(usual))
-        def check(given: Given) -> None:
+        def check(given: CredentialsInput) -> None:
             subject = self._subject(**given.arguments(usual))
             try:
                 stage = Stage(subject, scene.past, tape=scene.answers)

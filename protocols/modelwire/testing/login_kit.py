@@ -17,7 +17,7 @@ from typing import ClassVar, cast
 from hypothesis import strategies as st
 
 from modelwire.events import Event, PageClosed, PageEvaluated
-from modelwire.json import as_struct
+from modelwire.json import convert_input
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
 from modelwire.provider import Provider
@@ -80,7 +80,7 @@ class LoginKit:
         assert stage.session.failure is None, f"it came to {stage.session.failure}"
         assert stage.credentials is not None, "it ended without credentials"
         assert self.provider.credentials is not None, "the provider has no credentials"
-        as_struct(stage.credentials, self.provider.credentials, "credentials")
+        convert_input(stage.credentials, self.provider.credentials, "credentials")
 
     def test_contract(self) -> None:
         """Whatever happens, in whatever order: one wait a batch and that the last, nothing after the end."""

@@ -41,7 +41,7 @@ MOST_STEPS = 2000
 # Seconds that pass between the end of one process and the work of the next.
 RESTART = 0.25
 # More trouble than any flow has to bear.
-RUIN = 1000
+FATAL_TROUBLE = 1000
 _NUMBER = re.compile(r"[0-9]+")
 
 Place = tuple[str, str]
@@ -222,14 +222,14 @@ class Stage:
             self.arrive()
         may_pass = kind != "protocol" and not self._has_told
         may_repeat = send.request.repeatable or (kind == "connect" and not self.has_head)
-        self.trouble += 1 if may_pass and may_repeat else RUIN
+        self.trouble += 1 if may_pass and may_repeat else FATAL_TROUBLE
         self.deliver(RequestFailed(send.request_id, kind, detail))
 
     def cut_short(self) -> None:
         """The body ends before its end, and nobody could tell by its framing."""
         send = self.request
         if send is not None:
-            self.trouble += RUIN
+            self.trouble += FATAL_TROUBLE
             self.deliver(ResponseEnded(send.request_id))
 
     def refuse(self, status: int, retry_after: str | None = None, arrives: bool = False) -> None:
@@ -241,7 +241,7 @@ class Stage:
             self.arrive()
         seconds = int(retry_after) if retry_after is not None and retry_after.isdigit() else 0
         may_pass = (status in (408, 425, 429) or status >= 500) and seconds <= self.limits.retry_after / 2
-        self.trouble += 1 if may_pass and send.request.repeatable else RUIN
+        self.trouble += 1 if may_pass and send.request.repeatable else FATAL_TROUBLE
         is_late = max(self.now, self.flow.now) >= self.flow.deadline
         headers = () if retry_after is None else (("retry-after", retry_after),)
         self._play(send.request_id, Answer(status, headers, b"not now"))
@@ -253,7 +253,7 @@ class Stage:
         """The request under way gets this answer, cut at these places; then its end, or its failure."""
         send = self.request
         if send is not None:
-            self.trouble += RUIN
+            self.trouble += FATAL_TROUBLE
             self.is_honest = False
             if self._has_paid and 400 <= answer.status < 500:
                 self._paid -= 1  # who refuses has done nothing
@@ -261,7 +261,7 @@ class Stage:
 
     def raw(self, event: Event) -> None:
         """Any event at all. The id of its request is counted from that of the last that was sent."""
-        self.trouble += RUIN
+        self.trouble += FATAL_TROUBLE
         self.is_honest = False
         if isinstance(event, ResponseStarted | BodyReceived | ResponseEnded | RequestFailed):
             event = msgspec.structs.replace(event, request_id=self.session.last_request + event.request_id)
@@ -292,19 +292,19 @@ class Stage:
         """The time of the wait comes, some more passes, and nothing else happens."""
         send = self.request
         if send is not None:
-            self.trouble += RUIN if self._has_told or not send.request.repeatable else 2
+            self.trouble += FATAL_TROUBLE if self._has_told or not send.request.repeatable else 2
         self.pass_time(seconds)
         self._wake_in_time()
 
     def pass_time(self, seconds: float) -> None:
         """The caller's clock jumps, forward or back, and nobody wakes the flow."""
-        self.trouble += 0 if 0 <= seconds <= 1 else RUIN
+        self.trouble += 0 if 0 <= seconds <= 1 else FATAL_TROUBLE
         self.now += seconds
 
     def pass_all_but(self, seconds: float) -> None:
         """The caller's clock jumps to shortly before the end of the flow's time, and nobody wakes the flow."""
-        self.trouble += RUIN
-        self.now = min(self.session.end_of_time, self.now + RUIN) - seconds
+        self.trouble += FATAL_TROUBLE
+        self.now = min(self.session.end_of_time, self.now + FATAL_TROUBLE) - seconds
 
     def crash(self) -> None:
         """The process ends, and another goes on with the snapshot and the credentials that were kept."""
@@ -321,19 +321,19 @@ class Stage:
 
     def forget(self) -> None:
         """The service forgets all that it knew."""
-        self.trouble += RUIN
+        self.trouble += FATAL_TROUBLE
         self._emulator = self.subject.make_emulator()
 
     def share(self) -> None:
         """Somebody else has got credentials: those that were kept last."""
-        self.trouble += RUIN
+        self.trouble += FATAL_TROUBLE
         if self.credentials is not None:
             self.deliver(CredentialsReplaced(msgspec.to_builtins(self.credentials)))
 
     def cancel(self) -> None:
         """The caller has had enough."""
         was_over = self.is_over
-        self.trouble += RUIN
+        self.trouble += FATAL_TROUBLE
         self.deliver(Cancel())
         assert self.is_over, "cancelled, and not over"
         assert was_over or self.session.failure is not None, "cancelled, and ended well"

@@ -112,8 +112,8 @@ SCENARIOS = [
         "fakegpt",
         "two hundred cookies with each answer",
         {
-            path: say(reply, *(f"Set-Cookie: {path[-1]}{i}=x; Path=/" for i in range(200)))
-            for path, reply in {
+            path: say(response, *(f"Set-Cookie: {path[-1]}{i}=x; Path=/" for i in range(200)))
+            for path, response in {
                 LOADS: '{"loads": [{"token_id": "shared-of-fakegpt"}]}',
                 LOGIN: "",
                 SESSION: f'{{"accessToken": "{ACCESS_TOKEN}"}}',

@@ -9,7 +9,7 @@ from raw_server import chunk, response
 
 from .client import Ask
 from .scenario import Scenario, chat, order
-from .server import Reply, chunked, fin, rst, say, then
+from .server import Response, chunked, fin, rst, say, then
 from .sites import LOGIN, SIGN_UP, SITES, STATUS, SUBMIT
 
 FIRST, SECOND = say("Once upon "), say("a time")
@@ -24,7 +24,9 @@ LARGE = response(f"Content-Length: {SIZE}", body=b"x" * SIZE) + EVIL
 THRICE = {"asked other than three times": lambda result: len(result.to("/2")) == 3}
 
 
-def two(name: str, first: Reply, second: Reply | list[Reply] = SECOND, kinds: str = "answer", **more: Any) -> Scenario:
+def two(
+    name: str, first: Response, second: Response | list[Response] = SECOND, kinds: str = "answer", **more: Any
+) -> Scenario:
     """Two requests, the second of which may find the connection of the first."""
     return Scenario(
         name=name, work=Ask(requests=2), serving={"/1": first, "/2": second}, ends=frozenset(kinds.split()), **more

@@ -16,7 +16,7 @@ from transports_under_test import Carrier
 
 from .client import BROUGHT, Ask, Chat, Heard, Order, Work, perform
 from .network import Address, local_network
-from .server import FaultServer, Received, Reply, Routes, Serving, say
+from .server import FaultServer, Received, Response, Routes, Serving, say
 from .sites import ANSWER, ISSUED, PICTURE, SITES, SUBMIT
 
 # Seconds: the time that a scenario has, that of one that waits for its end, and how late an end may come. None of a
@@ -199,9 +199,9 @@ def ends(kinds: str) -> frozenset[str]:
     return frozenset(kinds.split())
 
 
-def ask(name: str, reply: Reply | list[Reply], kinds: str, work: Ask = ONE_REQUEST, **more: Any) -> Scenario:
+def ask(name: str, response: Response | list[Response], kinds: str, work: Ask = ONE_REQUEST, **more: Any) -> Scenario:
     """One raw request, or several, that get this reply."""
-    return Scenario(name=name, work=work, serving={"": reply}, ends=ends(kinds), **more)
+    return Scenario(name=name, work=work, serving={"": response}, ends=ends(kinds), **more)
 
 
 def chat(provider: str, name: str, serving: Routes, kinds: str, **more: Any) -> Scenario:

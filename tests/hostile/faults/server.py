@@ -40,9 +40,9 @@ class Answer(NamedTuple):
 
 
 Misdeed = Callable[[Connection], None]
-Reply = Answer | bytes | Misdeed
+Response = Answer | bytes | Misdeed
 # One reply for all requests to a path, or one after the other, the last of them from then on.
-Routes = Mapping[str, Reply | list[Reply]]
+Routes = Mapping[str, Response | list[Response]]
 Serving = Routes | Misdeed
 
 

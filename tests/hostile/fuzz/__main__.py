@@ -27,7 +27,7 @@ CORPUS = HERE / "corpus"
 # Seconds for one input; MiB of the process, which must not grow; bytes of an input.
 MOST_SECONDS, MOST_MEMORY, LONGEST_INPUT = 10, 1024, 16 * 1024
 # Bytes of one input, and of all inputs of a target, that are kept in the repository.
-LONGEST_KEPT, MOST_KEPT = 1024, 8 * 1024
+LONGEST_KEPT, MAX_IDLE = 1024, 8 * 1024
 BOUNDS = (f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={MOST_MEMORY}", f"-max_len={LONGEST_INPUT}", "-len_control=100")
 
 
@@ -94,7 +94,7 @@ def keep(target: Target, folder: Path) -> None:
     assert code == 0, log
     small = sorted((path.stat().st_size, path) for path in fewest.iterdir() if path.name not in seeds)
     contents: list[bytes] = []
-    room = MOST_KEPT
+    room = MAX_IDLE
     for size, path in small:
         room -= size
         if size <= LONGEST_KEPT and room >= 0:

@@ -16,7 +16,7 @@ from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS
 from modelwire.testing import FlowKit
 from modelwire.testing.stage import Stage
-from modelwire_io.client.flow_factory import Preparation, Prepared
+from modelwire_io.client.flow_factory import FlowFactory, ReadyFlow
 from modelwire_io.store import FileStore, PrivateFileError
 
 ALLOWED = (PrivateFileError, InvalidInput)
@@ -46,15 +46,15 @@ def play(data: bytes) -> None:
     go_on(kit, prepared)
 
 
-def prepare(kit: type[FlowKit], store: FileStore) -> Prepared:
+def prepare(kit: type[FlowKit], store: FileStore) -> ReadyFlow:
     """The flow that a client makes with what is kept."""
-    preparation = Preparation(base_url=None, timeout=None, limits=DEFAULT_LIMITS, store=store, environment={})
+    preparation = FlowFactory(base_url=None, timeout=None, limits=DEFAULT_LIMITS, store=store, environment={})
     if kit.provider.kind == "image":
         return preparation.image(kit.provider.name, "Hello", credentials=None, options={})
     return preparation.chat(kit.provider.name, "Hello", system=None, credentials=None, conversation=None, options={})
 
 
-def go_on(kit: type[FlowKit], prepared: Prepared) -> None:
+def go_on(kit: type[FlowKit], prepared: ReadyFlow) -> None:
     """A session with what is kept."""
     scene = kit.scenes()[0]
     flow = prepared.flow

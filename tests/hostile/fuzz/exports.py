@@ -25,7 +25,7 @@ LATER = 5.0
 
 def play_export(data: bytes) -> None:
     """An input is the file."""
-    check_login(HailuoLogin().take_export(parse_export(data), NOW))
+    check_login(HailuoLogin().credentials_from_export(parse_export(data), NOW))
 
 
 def play_page(data: bytes) -> None:

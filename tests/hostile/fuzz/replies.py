@@ -44,12 +44,12 @@ def act(scene: Scene, limits: Limits, replies: Sequence[bytes], *, is_cut: bool)
     """A session with these replies, and others that are as they should be."""
     good = [answer for number, answer in enumerate(scene.answers) if not any(replies[number : number + 1])]
     stage = scene.stage(limits, tape=good)
-    for number, reply in enumerate(replies):
+    for number, response in enumerate(replies):
         if not stage.reach(number):
             break
-        if reply:
+        if response:
             usual = scene.answers[number].headers if number < len(scene.answers) else ()
-            answer(stage, Choices(reply), usual, is_cut=is_cut)
+            answer(stage, Choices(response), usual, is_cut=is_cut)
     stage.finish()
     return stage
 
@@ -69,7 +69,7 @@ def seeds(kit: type[FlowKit]) -> Iterator[bytes]:
         start = bytes([number, 0])
         replies = [as_input(answer) for answer in scene.answers]
         yield start + BETWEEN.join(replies)
-        yield from (start + BETWEEN * place + reply for place, reply in enumerate(replies))
+        yield from (start + BETWEEN * place + response for place, response in enumerate(replies))
 
 
 def as_input(answer: Answer) -> bytes:

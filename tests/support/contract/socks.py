@@ -22,11 +22,11 @@ REFUSED = 5  # RFC 1928, 6
 class SocksServer:
     """Says yes to one connection, or what it is told to say, and then follows a script as the server behind it."""
 
-    def __init__(self, then: Script, *, user: bytes = b"", password: bytes = b"", reply: int = 0) -> None:
+    def __init__(self, then: Script, *, user: bytes = b"", password: bytes = b"", response: int = 0) -> None:
         self.asked: list[tuple[bytes, int]] = []  # host, or address as bytes, and port
         self._then = then
         self._login = (user, password)
-        self._reply = reply
+        self._reply = response
 
     def __call__(self, connection: Connection) -> None:
         version, count = connection.read(2)
@@ -102,7 +102,7 @@ class Socks(Contract):
             assert await saw_end(server.connections[0])
 
     async def test_a_proxy_that_refuses_is_a_failure_to_connect(self, carrier: Carrier) -> None:
-        with RawServer(SocksServer(silent, reply=REFUSED)) as server:
+        with RawServer(SocksServer(silent, response=REFUSED)) as server:
             url = f"socks5h://127.0.0.1:{server.port}"
             outcome = await carry_by(carrier, get("http://name.invalid/"), proxy=url)
             assert outcome.failure.kind == "connect"

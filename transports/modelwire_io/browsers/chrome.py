@@ -17,9 +17,7 @@ _MAC_PATHS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Co
 _WINDOWS_PATHS = ("Google/Chrome/Application/chrome.exe", "Chromium/Application/chrome.exe")
 _WINDOWS_FOLDERS = ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
 # In a folder that is a profile of ours.
-_MARK = ".modelwire-profile"
-
-WITHOUT = "log in without one, with --manual or --import"
+_PROFILE_MARKER = ".modelwire-profile"
 
 
 def find_browser(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
@@ -27,14 +25,14 @@ def find_browser(environment: Mapping[str, str] = os.environ, platform: str = sy
     for path in _places(environment, platform):
         if _is_program(path):
             return str(path)
-    raise InvalidInput(f"there is no Chrome or Chromium: install one, name it with --browser PATH, or {WITHOUT}")
+    raise InvalidInput("no Chrome or Chromium was found: install one, or name its program")
 
 
 def check_browser(path: str) -> str:
     """The program of this name or path. Raises `InvalidInput` for what is no program."""
     found = shutil.which(path)
     if found is None:
-        raise InvalidInput(f"{path!r} is not a program: name Chrome or Chromium with --browser PATH, or {WITHOUT}")
+        raise InvalidInput(f"{path!r} is not a program: name that of Chrome or Chromium")
     return found
 
 
@@ -70,11 +68,13 @@ def prepare_profile(folder: Path) -> None:
     files. One's own profile is nothing to be driven by a program.
     """
     if folder.exists() and not folder.is_dir():
-        raise InvalidInput(f"the profile {folder} is not a folder: choose another with --profile DIR")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).exists():
-        raise InvalidInput(f"the folder {folder} holds something else than a profile of ours: choose a new one")
+        raise InvalidInput(f"the profile {folder} is not a folder: choose another")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _PROFILE_MARKER).exists():
+        raise InvalidInput(
+            f"the folder {folder} holds other files, and is not a profile made by modelwire: choose a new folder"
+        )
     make_private_directory(folder)
-    (folder / _MARK).touch(mode=0o600)
+    (folder / _PROFILE_MARKER).touch(mode=0o600)
 
 
 def is_root() -> bool:

@@ -26,7 +26,7 @@ from modelwire.events import Event, PageClosed, PageEvaluated, Woken
 from modelwire.formats.cookies import Cookie, site_cookies
 from modelwire_io.clock import SystemClock
 
-from .chrome import WITHOUT, check_browser, find_browser, has_display, is_root, prepare_profile
+from .chrome import check_browser, find_browser, has_display, is_root, prepare_profile
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page, Playwright, ProxySettings
@@ -79,10 +79,10 @@ class PlaywrightBrowser:
         proxy: str | None = None,
     ) -> None:
         if find_spec("playwright") is None:
-            raise InvalidInput(f"a browser needs Playwright: pip install 'modelwire[login]', or {WITHOUT}")
+            raise InvalidInput("a browser needs Playwright: pip install 'modelwire[login]'")
         program = find_browser() if executable is None else check_browser(executable)
         if not headless and not has_display():
-            raise InvalidInput(f"there is no display to show a browser on: {WITHOUT}, or use --headless")
+            raise InvalidInput("there is no display to show a browser on: run it headless, or where there is one")
         if profile is not None:
             prepare_profile(Path(profile))
         self._how = How(program, None if profile is None else Path(profile), headless, proxy)
@@ -312,7 +312,7 @@ def as_proxy(url: str) -> ProxySettings:
 def _reason(message: str) -> str:
     """What Playwright says, in one line; of a browser that did not start, what that said itself."""
     if _IN_USE.search(message):
-        return "another browser has this profile: close that, or choose another with --profile DIR"
+        return "another browser uses this profile: close it, or choose another profile"
     first, *log = message.splitlines() or [""]
     said = [line.partition("[err]")[2].strip() for line in log if "[err]" in line]
     # "[pid:thread:time:ERROR:file:line] what went wrong"

@@ -35,13 +35,13 @@ def ask_for_token(provider: Provider) -> str:
 def as_credentials(provider: Provider, given: str) -> dict[str, object]:
     """A token or key, or a JSON object with all of the provider's credentials. Raises `InvalidInput` for neither."""
     if not given.startswith("{"):
-        return {provider.login_field: _checked(token_of(provider), given, r"[!-~]+")}
+        return {provider.secret_field: _checked(token_of(provider), given, r"[!-~]+")}
     try:
         values: dict[str, object] = msgspec.json.decode(given, type=dict)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"what was read begins like JSON, and is none: {error}") from None
-    if not values.get(provider.login_field):
-        raise InvalidInput(f"the JSON that was read has no {provider.login_field}")
+    if not values.get(provider.secret_field):
+        raise InvalidInput(f"the JSON that was read has no {provider.secret_field}")
     return values
 
 
@@ -61,15 +61,17 @@ def read_values(provider: Provider, url: str, places: Mapping[str, str]) -> dict
     for name, place in places.items():
         value = next(lines, "")
         if value not in _NOTHING:
-            found[name] = _checked(f"value of {place}", value, r"[!-~]+" if name == provider.login_field else r"[ -~]+")
-        elif name == provider.login_field:
+            found[name] = _checked(
+                f"value of {place}", value, r"[!-~]+" if name == provider.secret_field else r"[ -~]+"
+            )
+        elif name == provider.secret_field:
             raise InvalidInput(f"{place} is empty: it is there once you have logged in")
     return found
 
 
 def token_of(provider: Provider) -> str:
     """What the provider calls the one thing that it cannot do without."""
-    return provider.login_field.replace("_", " ")
+    return provider.secret_field.replace("_", " ")
 
 
 def _ask_for_each(places: Mapping[str, str]) -> Iterator[str]:

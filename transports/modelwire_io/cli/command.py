@@ -45,7 +45,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _SUBCOMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
+        found: click.Command = importlib.import_module(f"{__package__}.commands.{cmd_name}").command
         return found
 
     def resolve_command(

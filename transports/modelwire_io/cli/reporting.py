@@ -60,8 +60,8 @@ def login_command(provider: Provider, origin: str) -> str:
 
 def _advice(error: FlowFailed, provider: Provider, origin: str) -> str | None:
     """What could be done about a failure, where that is known."""
-    if isinstance(error, LoginRequiredError) and (provider.login or provider.login_field):
-        what = "log in" if provider.login else f"store the {provider.login_field.replace('_', ' ')}"
+    if isinstance(error, LoginRequiredError) and (provider.login or provider.secret_field):
+        what = "log in" if provider.login else f"store the {provider.secret_field.replace('_', ' ')}"
         return f"To {what}: {login_command(provider, origin)}. To try it without: --emulate"
     if origin != provider.website:
         is_silent = isinstance(error, ConnectError)

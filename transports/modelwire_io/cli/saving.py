@@ -12,7 +12,7 @@ from typing import Protocol
 from modelwire.errors import JobFailed
 from modelwire.outputs import ImageReady, JobAccepted, StatusChanged
 from modelwire_io.client.run import ImageJob
-from modelwire_io.store.jobs import JobFolder, KeptJob, jobs_directory, kept_id
+from modelwire_io.store.jobs import JobFolder, SavedJob, jobs_directory, saved_job_id
 
 from .reporting import ImageSaved, write_json
 from .terminal import is_colourful, note, write_line
@@ -30,7 +30,7 @@ class Progress(Protocol):
         ...
 
 
-class Keeping:
+class JobKeeper:
     """Keeps a job on the disk from when the provider takes it until its pictures are there."""
 
     def __init__(self, provider: str, base_url: str | None, prompt: str) -> None:
@@ -42,7 +42,7 @@ class Keeping:
         self._name = ""  # what `modelwire resume` finds it by
 
     @classmethod
-    def of(cls, kept: KeptJob, name: str) -> Keeping:
+    def of(cls, kept: SavedJob, name: str) -> JobKeeper:
         """The keeping of a job that is on the disk already: here, by its id, or in the file of this name."""
         keeping = cls(kept.provider, kept.base_url, kept.prompt)
         keeping._id, keeping._name = kept.id, name
@@ -50,8 +50,8 @@ class Keeping:
 
     def accepted(self, job: ImageJob) -> None:
         """The provider has taken the job."""
-        self._id = self._name = kept_id(self._provider, job.job_id or "")
-        kept = KeptJob(
+        self._id = self._name = saved_job_id(self._provider, job.job_id or "")
+        kept = SavedJob(
             id=self._id,
             provider=self._provider,
             base_url=self._base_url,
@@ -62,7 +62,7 @@ class Keeping:
         self._folder.save(kept)
 
     @contextmanager
-    def until_saved(self) -> Iterator[None]:
+    def forget_when_done(self) -> Iterator[None]:
         """Forget the job once the pictures are there, or will never be; else say how to go on with it."""
         try:
             yield
@@ -80,14 +80,14 @@ class Keeping:
             self._folder.forget(self._id)
 
 
-def follow(job: ImageJob, directory: Path, as_json: bool, number: int, keeping: Keeping | None) -> None:
+def follow(job: ImageJob, directory: Path, as_json: bool, number: int, keeping: JobKeeper | None) -> None:
     """Follow a job to its end on the screen, and lose nothing on the way."""
-    with shown_progress(as_json, number) as progress, keeping.until_saved() if keeping else nullcontext():
+    with shown_progress(as_json, number) as progress, keeping.forget_when_done() if keeping else nullcontext():
         save_all(job, directory, progress, as_json=as_json, keeping=keeping)
 
 
 def save_all(
-    job: ImageJob, directory: Path, progress: Progress, *, as_json: bool, keeping: Keeping | None = None
+    job: ImageJob, directory: Path, progress: Progress, *, as_json: bool, keeping: JobKeeper | None = None
 ) -> list[Path]:
     """Follow a job to its end, saving each picture when it is ready, and say where."""
     paths: list[Path] = []

@@ -27,9 +27,9 @@ from modelwire_io.store.credentials import FileStore, MemoryStore, Store, creden
 from modelwire_io.store.recordings import RecordPath
 from modelwire_io.transports.default import default_async_transport, default_transport
 
-from .flow_factory import Given, Preparation
+from .flow_factory import CredentialsInput, FlowFactory
 from .plugins import load_provider
-from .run import AsyncChat, AsyncImageJob, AsyncWork, Chat, ImageJob, Work
+from .run import AsyncChat, AsyncFlowRun, AsyncImageJob, Chat, ImageJob, Work
 
 if TYPE_CHECKING:
     from modelwire_io.emulation.server import EmulatorServer
@@ -60,7 +60,7 @@ class Configuration(TypedDict, total=False):
     """Read for `<PROVIDER>_BASE_URL`, keys and proxies; by default the process's."""
 
 
-class _Configured:
+class _ClientSettings:
     """A configuration, made ready to be used."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -82,7 +82,7 @@ class _Configured:
             store = _emulated_store(base_url)
         self.store = FileStore(credentials_directory()) if store is None else store
         try:
-            self.preparation = Preparation(
+            self.preparation = FlowFactory(
                 base_url=base_url,
                 timeout=configuration.get("timeout"),
                 limits=configuration.get("limits", DEFAULT_LIMITS),
@@ -130,7 +130,7 @@ class Client:
     """
 
     def __init__(self, *, transport: Transport | None = None, **configuration: Unpack[Configuration]) -> None:
-        self._configured = _Configured(configuration)
+        self._configured = _ClientSettings(configuration)
         self._transport = transport
 
     @property
@@ -152,8 +152,8 @@ class Client:
         messages: Messages,
         *,
         system: str | None = None,
-        credentials: Given = None,
-        conversation: Given = None,
+        credentials: CredentialsInput = None,
+        conversation: CredentialsInput = None,
         record: RecordPath | None = None,
         **options: Any,
     ) -> Chat:
@@ -173,7 +173,7 @@ class Client:
         model: str,
         prompt: Messages,
         *,
-        credentials: Given = None,
+        credentials: CredentialsInput = None,
         record: RecordPath | None = None,
         **options: Any,
     ) -> ImageJob:
@@ -191,7 +191,7 @@ class Client:
         model: str,
         snapshot: str | bytes,
         *,
-        credentials: Given = None,
+        credentials: CredentialsInput = None,
         resend: bool = False,
         record: RecordPath | None = None,
     ) -> ImageJob:
@@ -212,7 +212,7 @@ class Client:
         """The base URL that is used instead of a provider's own hosts, or None."""
         return self._configured.preparation.base_url(load_provider(provider))
 
-    def log_in(self, provider: str, credentials: Given) -> None:
+    def log_in(self, provider: str, credentials: CredentialsInput) -> None:
         """Keep the credentials that a person brought, where later chats and jobs find them.
 
         Raises `InvalidInput` where they are not the provider's.
@@ -289,7 +289,7 @@ class AsyncClient:
     """
 
     def __init__(self, *, transport: AsyncTransport | None = None, **configuration: Unpack[Configuration]) -> None:
-        self._configured = _Configured(configuration)
+        self._configured = _ClientSettings(configuration)
         self._transport = transport
 
     @property
@@ -311,8 +311,8 @@ class AsyncClient:
         messages: Messages,
         *,
         system: str | None = None,
-        credentials: Given = None,
-        conversation: Given = None,
+        credentials: CredentialsInput = None,
+        conversation: CredentialsInput = None,
         record: RecordPath | None = None,
         **options: Any,
     ) -> AsyncChat:
@@ -332,7 +332,7 @@ class AsyncClient:
         model: str,
         prompt: Messages,
         *,
-        credentials: Given = None,
+        credentials: CredentialsInput = None,
         record: RecordPath | None = None,
         **options: Any,
     ) -> AsyncImageJob:
@@ -350,7 +350,7 @@ class AsyncClient:
         model: str,
         snapshot: str | bytes,
         *,
-        credentials: Given = None,
+        credentials: CredentialsInput = None,
         resend: bool = False,
         record: RecordPath | None = None,
     ) -> AsyncImageJob:
@@ -371,7 +371,7 @@ class AsyncClient:
         """The base URL that is used instead of a provider's own hosts, or None."""
         return self._configured.preparation.base_url(load_provider(provider))
 
-    async def log_in(self, provider: str, credentials: Given) -> None:
+    async def log_in(self, provider: str, credentials: CredentialsInput) -> None:
         """Keep the credentials that a person brought, where later chats and jobs find them.
 
         Raises `InvalidInput` where they are not the provider's.
@@ -409,7 +409,7 @@ class AsyncClient:
         limits = self._configured.preparation.limits
         shown = ThreadedBrowser(self._configured.browser() if browser is None else browser)
         try:
-            async with AsyncWork(prepared, self.transport, limits, browser=shown) as work:
+            async with AsyncFlowRun(prepared, self.transport, limits, browser=shown) as work:
                 async for output in work:
                     if show is not None:
                         show(output)

@@ -21,20 +21,20 @@ from modelwire.json import JsonObject
 from modelwire_io.clock import Clock
 from modelwire_io.drive import AsyncExchange, AsyncTransport, Exchange, Transport
 
-from .kept_credentials import KeptCredentials
+from .stored_credentials import StoredCredentials
 
 # Seconds between two looks at a lock that another holds.
 PAUSE = 0.01
-TOO_LONG = "others have been getting new credentials all that time; if they hang, end them, and try again"
+LOCK_TIMEOUT_MESSAGE = "others have been getting new credentials all that time; if they hang, end them, and try again"
 
 
-class Turn:
+class RefreshTurn:
     """One flow's turn to get new credentials issued: held from before the first request until they are kept.
 
     `kept` is None where the credentials are the caller's own, and nobody has to wait.
     """
 
-    def __init__(self, flow: Flow, kept: KeptCredentials | None) -> None:
+    def __init__(self, flow: Flow, kept: StoredCredentials | None) -> None:
         self._flow = flow
         self._kept = kept
         # What this flow has held: that it is what is kept does not make it new again.
@@ -57,7 +57,7 @@ class Turn:
         self.is_held = self._kept.lock.acquire(max(0.0, timeout))
         return self.is_held
 
-    def find_newer(self) -> JsonObject | None:
+    def newer_credentials(self) -> JsonObject | None:
         """What another flow has got meanwhile, or None."""
         assert self._kept is not None
         kept = self._kept.load()
@@ -82,10 +82,10 @@ class Turn:
             self._kept.lock.release()
 
 
-class SharingTransport:
+class RefreshGate:
     """A blocking transport on which requests for new credentials wait for their flow's turn."""
 
-    def __init__(self, transport: Transport, turn: Turn) -> None:
+    def __init__(self, transport: Transport, turn: RefreshTurn) -> None:
         self._transport = transport
         self._turn = turn
 
@@ -99,7 +99,7 @@ class SharingTransport:
         if not self._turn.is_wanted:
             self._turn.release()
         elif not self._turn.is_held:
-            return SharingExchange(self._transport, self._turn, command)
+            return GatedExchange(self._transport, self._turn, command)
         return self._transport.open(command)
 
     def sleep(self, until: float) -> None:
@@ -112,10 +112,10 @@ class SharingTransport:
         self._transport.close()
 
 
-class SharingExchange:
+class GatedExchange:
     """A request that is sent when it is its flow's turn, and if it is still wanted then."""
 
-    def __init__(self, transport: Transport, turn: Turn, command: SendRequest) -> None:
+    def __init__(self, transport: Transport, turn: RefreshTurn, command: SendRequest) -> None:
         self._transport = transport
         self._turn = turn
         self._command = command
@@ -125,8 +125,8 @@ class SharingExchange:
         """The next event of it, or `CredentialsReplaced` instead of all."""
         if self._exchange is None:
             if not self._turn.take(until - self._transport.clock.now()):
-                return RequestFailed(self._command.request_id, "timeout", TOO_LONG)
-            newer = self._turn.find_newer()
+                return RequestFailed(self._command.request_id, "timeout", LOCK_TIMEOUT_MESSAGE)
+            newer = self._turn.newer_credentials()
             if newer is not None:
                 return CredentialsReplaced(newer)
             self._exchange = self._transport.open(self._command)
@@ -138,10 +138,10 @@ class SharingExchange:
             self._exchange.close()
 
 
-class AsyncSharingTransport:
+class AsyncRefreshGate:
     """An async transport on which requests for new credentials wait for their flow's turn."""
 
-    def __init__(self, transport: AsyncTransport, turn: Turn) -> None:
+    def __init__(self, transport: AsyncTransport, turn: RefreshTurn) -> None:
         self._transport = transport
         self._turn = turn
 
@@ -155,7 +155,7 @@ class AsyncSharingTransport:
         if not self._turn.is_wanted:
             self._turn.release()
         elif not self._turn.is_held:
-            return AsyncSharingExchange(self._transport, self._turn, command)
+            return AsyncGatedExchange(self._transport, self._turn, command)
         return self._transport.open(command)
 
     async def sleep(self, until: float) -> None:
@@ -168,10 +168,10 @@ class AsyncSharingTransport:
         await self._transport.close()
 
 
-class AsyncSharingExchange:
+class AsyncGatedExchange:
     """A request that is sent when it is its flow's turn, and if it is still wanted then."""
 
-    def __init__(self, transport: AsyncTransport, turn: Turn, command: SendRequest) -> None:
+    def __init__(self, transport: AsyncTransport, turn: RefreshTurn, command: SendRequest) -> None:
         self._transport = transport
         self._turn = turn
         self._command = command
@@ -181,8 +181,8 @@ class AsyncSharingExchange:
         """The next event of it, or `CredentialsReplaced` instead of all."""
         if self._exchange is None:
             if not await self._take_turn(until - self._transport.clock.now()):
-                return RequestFailed(self._command.request_id, "timeout", TOO_LONG)
-            newer = await anyio.to_thread.run_sync(self._turn.find_newer)
+                return RequestFailed(self._command.request_id, "timeout", LOCK_TIMEOUT_MESSAGE)
+            newer = await anyio.to_thread.run_sync(self._turn.newer_credentials)
             if newer is not None:
                 return CredentialsReplaced(newer)
             self._exchange = self._transport.open(self._command)

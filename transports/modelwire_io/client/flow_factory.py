@@ -15,20 +15,20 @@ from modelwire.catalog import split_model
 from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
 from modelwire.formats.browser_export import parse_export
-from modelwire.json import as_struct
+from modelwire.json import convert_input
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
 from modelwire.messages import Message, Messages, as_messages
-from modelwire.provider import Provider, parse_options, rebase, wire_models
+from modelwire.provider import Provider, parse_options, resolve_model, with_base_url
 from modelwire_io.store.credentials import LockingStore, Locks, Store
 
-from .kept_credentials import KeptCredentials
 from .plugins import load_provider
+from .stored_credentials import StoredCredentials
 
-Given = msgspec.Struct | Mapping[str, Any] | None
+CredentialsInput = msgspec.Struct | Mapping[str, Any] | None
 
 
-class Prepared(NamedTuple):
+class ReadyFlow(NamedTuple):
     """A flow, the provider it is of, the address that it talks to, and where its credentials are kept.
 
     `kept` is None where the caller brought them, whose own they are, and where there are none.
@@ -37,10 +37,10 @@ class Prepared(NamedTuple):
     flow: Flow
     provider: Provider
     origin: str
-    kept: KeptCredentials | None
+    kept: StoredCredentials | None
 
 
-class Preparation:
+class FlowFactory:
     """Makes flows from what a client was told once and what a call adds.
 
     `base_url` is one for every provider, or one by name. `timeout` is seconds for a whole flow.
@@ -75,10 +75,10 @@ class Preparation:
         messages: Messages,
         *,
         system: str | None,
-        credentials: Given,
-        conversation: Given,
+        credentials: CredentialsInput,
+        conversation: CredentialsInput,
         options: Any,
-    ) -> Prepared:
+    ) -> ReadyFlow:
         """A flow that answers `messages`, a system message put before them."""
         history = as_messages(messages)
         if system:
@@ -88,16 +88,18 @@ class Preparation:
         if conversation is not None:
             if provider.conversation is None:
                 raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
-            work["conversation"] = as_struct(conversation, provider.conversation, "parts of the conversation")
+            work["conversation"] = convert_input(conversation, provider.conversation, "parts of the conversation")
         return self._prepare(provider, model_name, credentials, options, work)
 
-    def image(self, model: str, prompt: Messages, *, credentials: Given, options: Mapping[str, Any]) -> Prepared:
+    def image(
+        self, model: str, prompt: Messages, *, credentials: CredentialsInput, options: Mapping[str, Any]
+    ) -> ReadyFlow:
         """A flow that draws `prompt`, or what the user said last."""
         provider, model_name = self._choose(model, "image")
         work = {"messages" if not isinstance(prompt, str) else "prompt": prompt}
         return self._prepare(provider, model_name, credentials, options, work)
 
-    def restore(self, model: str, snapshot: str | bytes, *, credentials: Given, resend: bool) -> Prepared:
+    def restore(self, model: str, snapshot: str | bytes, *, credentials: CredentialsInput, resend: bool) -> ReadyFlow:
         """The flow of a snapshot, going on where that was taken."""
         provider = load_provider(split_model(model)[0])
         if provider.kind != "image":
@@ -111,12 +113,12 @@ class Preparation:
             raise InvalidInput(
                 f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
             )
-        return Prepared(flow, provider, origin, kept)
+        return ReadyFlow(flow, provider, origin, kept)
 
-    def login(self, provider: Provider, options: Mapping[str, Any]) -> Prepared:
+    def login(self, provider: Provider, options: Mapping[str, Any]) -> ReadyFlow:
         """The flow by which a person logs in with a browser. Raises `InvalidInput` where there is none."""
         origin = self.origin(provider)
-        return Prepared(self._login(provider, options), provider, origin, self._kept(provider, origin, None))
+        return ReadyFlow(self._login(provider, options), provider, origin, self._kept(provider, origin, None))
 
     def login_url(self, provider: Provider) -> str:
         """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
@@ -124,7 +126,7 @@ class Preparation:
 
     def import_login(self, provider: Provider, data: bytes, *, token: str) -> None:
         """Keep the credentials in what a browser has written to a file; `token` is one that was brought besides."""
-        found = self._login(provider, {}).take_export(parse_export(data), time.time(), token=token)
+        found = self._login(provider, {}).credentials_from_export(parse_export(data), time.time(), token=token)
         self.log_in(provider, found)
 
     def log_out(self, provider: Provider) -> bool:
@@ -135,11 +137,11 @@ class Preparation:
         self._store.save(provider.name, origin, None)
         return True
 
-    def log_in(self, provider: Provider, credentials: Given) -> None:
+    def log_in(self, provider: Provider, credentials: CredentialsInput) -> None:
         """Keep credentials that a person brought. Raises `InvalidInput` where they are not the provider's."""
         if provider.credentials is None:
             raise InvalidInput(f"{provider.label} needs no login")
-        checked = as_struct(credentials, provider.credentials, "credentials")
+        checked = convert_input(credentials, provider.credentials, "credentials")
         self._store.save(provider.name, self.origin(provider), msgspec.to_builtins(checked))
 
     def base_url(self, provider: Provider) -> str | None:
@@ -159,11 +161,11 @@ class Preparation:
 
     def _endpoints(self, provider: Provider) -> msgspec.Struct:
         base_url = self.base_url(provider)
-        return provider.endpoints() if base_url is None else rebase(provider.endpoints, base_url)
+        return provider.endpoints() if base_url is None else with_base_url(provider.endpoints, base_url)
 
     def _login(self, provider: Provider, options: Mapping[str, Any]) -> LoginFlow:
         if provider.login is None:
-            how = f"bring your own {provider.login_field.replace('_', ' ')}" if provider.login_field else "ask away"
+            how = f"bring your own {provider.secret_field.replace('_', ' ')}" if provider.secret_field else "ask away"
             raise InvalidInput(f"{provider.label} has no page to log in on: {how}")
         # As with the other flows, every one takes these.
         make_login = cast("Callable[..., LoginFlow]", provider.login)
@@ -178,12 +180,17 @@ class Preparation:
         provider = load_provider(name)
         if provider.kind != kind:
             raise InvalidInput(f"{provider.label} is for {provider.kind}s, not for {kind}s: choose another provider")
-        wire_models(provider.models, model_name, provider.default_model, provider.label)
+        resolve_model(provider.models, model_name, provider.default_model, provider.label)
         return provider, model_name or provider.default_model
 
     def _prepare(
-        self, provider: Provider, model: str, credentials: Given, options: Mapping[str, Any], work: dict[str, Any]
-    ) -> Prepared:
+        self,
+        provider: Provider,
+        model: str,
+        credentials: CredentialsInput,
+        options: Mapping[str, Any],
+        work: dict[str, Any],
+    ) -> ReadyFlow:
         origin = self.origin(provider)
         kept = self._kept(provider, origin, credentials)
         if provider.credentials is not None:
@@ -197,13 +204,13 @@ class Preparation:
             limits=self._limits,
             **work,
         )
-        return Prepared(flow, provider, origin, kept)
+        return ReadyFlow(flow, provider, origin, kept)
 
-    def _kept(self, provider: Provider, origin: str, given: Given) -> KeptCredentials | None:
+    def _kept(self, provider: Provider, origin: str, given: CredentialsInput) -> StoredCredentials | None:
         """Where the credentials are kept; None for those that the caller gave, and where there are none."""
         if provider.credentials is None or given is not None:
             return None
-        return KeptCredentials(
+        return StoredCredentials(
             self._store,
             provider.name,
             origin,
@@ -212,12 +219,14 @@ class Preparation:
             lock=self._locks.lock(provider.name, origin),
         )
 
-    def _credentials(self, provider: Provider, kept: KeptCredentials | None, given: Given) -> msgspec.Struct | None:
+    def _credentials(
+        self, provider: Provider, kept: StoredCredentials | None, given: CredentialsInput
+    ) -> msgspec.Struct | None:
         """Given ones, else those that are kept, unless the environment brings others."""
         if provider.credentials is None:
             return None
         if kept is None:
-            return as_struct(given, provider.credentials, "credentials")
+            return convert_input(given, provider.credentials, "credentials")
         return kept.load() or kept.brought()
 
     def _from_environment(self, provider: Provider, what: str) -> dict[str, str]:

@@ -29,14 +29,14 @@ from modelwire.outputs import (
     UsageReported,
 )
 from modelwire_io.drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, drive
-from modelwire_io.net.loops import Home
+from modelwire_io.net.loops import LoopGuard
 from modelwire_io.net.proxies import secrets_of
 from modelwire_io.store.recordings import RecordPath, adrive_recorded, drive_recorded
 
-from .credential_turns import AsyncSharingTransport, SharingTransport, Turn, run_to_its_end
-from .flow_factory import Prepared
+from .credential_turns import AsyncRefreshGate, RefreshGate, RefreshTurn, run_to_its_end
+from .flow_factory import ReadyFlow
 from .images import Image, safe_name
-from .summary import Told
+from .summary import OutputSummary
 
 
 def _conceal_proxies(flow: Flow, transport: object) -> None:
@@ -46,19 +46,19 @@ def _conceal_proxies(flow: Flow, transport: object) -> None:
         flow.conceal(secret)
 
 
-class _Known:
+class _RunState:
     """What is known of a flow so far; complete once the iteration has ended."""
 
-    def __init__(self, prepared: Prepared, limits: Limits) -> None:
+    def __init__(self, prepared: ReadyFlow, limits: Limits) -> None:
         self._prepared = prepared
         self._limits = limits
-        self._turn = Turn(prepared.flow, prepared.kept)
-        self._told = Told()
+        self._turn = RefreshTurn(prepared.flow, prepared.kept)
+        self._told = OutputSummary()
         self._failed: FlowFailed | None = None
         held = prepared.flow.credentials
         self._held: JsonObject | None = None if held is None else msgspec.to_builtins(held)
         self._replaced: JsonObject | None = None
-        self._home = Home()
+        self._home = LoopGuard()
 
     @property
     def credentials(self) -> JsonObject | None:
@@ -93,7 +93,7 @@ class _Known:
             raise self._failed from None
 
 
-class _KnownOfChat(_Known):
+class _ChatState(_RunState):
     @property
     def answer(self) -> str:
         """The answer as it stands."""
@@ -115,7 +115,7 @@ class _KnownOfChat(_Known):
         return self._told.usage
 
 
-class _KnownOfJob(_Known):
+class _JobState(_RunState):
     @property
     def job_id(self) -> str | None:
         """What the provider calls the job, once it has taken it."""
@@ -134,12 +134,12 @@ class _KnownOfJob(_Known):
         return Image(url=received.url, data=received.data, media_type=received.media_type, stem=stem)
 
 
-class Work(_Known):
+class Work(_RunState):
     """A flow under way over a blocking transport: an iterator of its outputs. Close it to leave it early."""
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: ReadyFlow,
         transport: Transport,
         limits: Limits,
         *,
@@ -151,7 +151,7 @@ class Work(_Known):
         flow = prepared.flow
         _conceal_proxies(flow, transport)
         if self._turn.is_shared:
-            transport = SharingTransport(transport, self._turn)
+            transport = RefreshGate(transport, self._turn)
             weakref.finalize(self, self._turn.release)
         if record is None:
             self._outputs = drive(flow, transport, browser=browser)
@@ -187,7 +187,7 @@ class Work(_Known):
         self.close()
 
 
-class Chat(Work, _KnownOfChat):
+class Chat(Work, _ChatState):
     """An answer under way."""
 
     def text(self) -> Generator[str, None, None]:
@@ -211,7 +211,7 @@ class Chat(Work, _KnownOfChat):
         return self.answer
 
 
-class ImageJob(Work, _KnownOfJob):
+class ImageJob(Work, _JobState):
     """A job under way."""
 
     def images(self) -> Generator[Image, None, None]:
@@ -229,7 +229,7 @@ class ImageJob(Work, _KnownOfJob):
         return self._image(ready, next(output for output in received if isinstance(output, ImageReceived)))
 
 
-class AsyncWork(_Known):
+class AsyncFlowRun(_RunState):
     """A flow under way over an async transport: an async iterator of its outputs.
 
     To leave it early, use it as a context manager, or call `close`.
@@ -237,7 +237,7 @@ class AsyncWork(_Known):
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: ReadyFlow,
         transport: AsyncTransport,
         limits: Limits,
         *,
@@ -250,7 +250,7 @@ class AsyncWork(_Known):
         flow = prepared.flow
         _conceal_proxies(flow, transport)
         if self._turn.is_shared:
-            transport = AsyncSharingTransport(transport, self._turn)
+            transport = AsyncRefreshGate(transport, self._turn)
             weakref.finalize(self, self._turn.release)
         if record is None:
             self._outputs = adrive(flow, transport, browser=browser)
@@ -291,7 +291,7 @@ class AsyncWork(_Known):
         await self.close()
 
 
-class AsyncChat(AsyncWork, _KnownOfChat):
+class AsyncChat(AsyncFlowRun, _ChatState):
     """An answer under way."""
 
     async def text(self) -> AsyncGenerator[str, None]:
@@ -315,7 +315,7 @@ class AsyncChat(AsyncWork, _KnownOfChat):
         return self.answer
 
 
-class AsyncImageJob(AsyncWork, _KnownOfJob):
+class AsyncImageJob(AsyncFlowRun, _JobState):
     """A job under way."""
 
     async def images(self) -> AsyncGenerator[Image, None]:

@@ -15,7 +15,7 @@ from modelwire.outputs import (
 )
 
 
-class Told:
+class OutputSummary:
     """The state that the outputs of one flow add up to."""
 
     def __init__(self) -> None:

@@ -77,7 +77,7 @@ class AsyncioStream(asyncio.BufferedProtocol):
             raise TimeoutError("timed out")
         return self._pop(max_bytes)
 
-    async def pour(self, take: Take) -> None:
+    async def deliver_to(self, take: Take) -> None:
         """Hand everything that comes to `take`, from the event loop's own callback, until it says True."""
         if self._received and take(self._pop()):
             return

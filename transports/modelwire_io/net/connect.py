@@ -18,7 +18,7 @@ from typing import Any
 from modelwire.errors import ConnectError, InvalidInput
 
 from .addresses import is_public
-from .deadline_sockets import PunctualSocket, PunctualTlsSocket
+from .deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from .proxies import Proxy
 from .routes import Route
 from .tunnels import ConnectTunnel, load_socks, socks_failure
@@ -46,10 +46,10 @@ class Dialer:
         except OSError as error:
             raise InvalidInput(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error}") from None
         context.set_alpn_protocols(["http/1.1"])
-        context.sslsocket_class = PunctualTlsSocket
+        context.sslsocket_class = DeadlineTlsSocket
         return context
 
-    def dial(self, route: Route, deadline: float) -> PunctualSocket | PunctualTlsSocket:
+    def dial(self, route: Route, deadline: float) -> DeadlineSocket | DeadlineTlsSocket:
         """A connected socket, under TLS if the route says so. `deadline` is monotonic time.
 
         Raises `OSError` (`TimeoutError` past the deadline), `ConnectError` for what is not a matter of the socket, and
@@ -60,7 +60,7 @@ class Dialer:
         except UnicodeError:
             raise ConnectError(f"{route.host!r} is no name of a host") from None
 
-    def _dial(self, route: Route, deadline: float) -> PunctualSocket | PunctualTlsSocket:
+    def _dial(self, route: Route, deadline: float) -> DeadlineSocket | DeadlineTlsSocket:
         proxy = route.proxy
         if proxy is None:
             found = resolve(route.host, route.port, deadline)
@@ -87,11 +87,11 @@ class Dialer:
         return self._secure_if_needed(connected, route, deadline)
 
     def _secure_if_needed(
-        self, connected: PunctualSocket, route: Route, deadline: float
-    ) -> PunctualSocket | PunctualTlsSocket:
+        self, connected: DeadlineSocket, route: Route, deadline: float
+    ) -> DeadlineSocket | DeadlineTlsSocket:
         return self._secure(connected, route.host, deadline) if route.scheme == "https" else connected
 
-    def _secure(self, connected: PunctualSocket, host: str, deadline: float) -> PunctualTlsSocket:
+    def _secure(self, connected: DeadlineSocket, host: str, deadline: float) -> DeadlineTlsSocket:
         try:
             # CPython keeps the timeout for the handshake as a whole, not for each read in it.
             connected.settimeout(time_left(deadline))
@@ -101,7 +101,7 @@ class Dialer:
             if is_bad_name(error):
                 raise ConnectError(f"{host!r} is no name that a certificate could be for") from None
             raise
-        assert isinstance(secured, PunctualTlsSocket)
+        assert isinstance(secured, DeadlineTlsSocket)
         secured.deadline = deadline
         return secured
 
@@ -177,10 +177,10 @@ def require_public(host: str, addresses: Iterable[str]) -> None:
         raise ConnectError(f"{host} is not at a public address, and only such are allowed here")
 
 
-def _connect(found: Sequence[AddressInfo], deadline: float) -> PunctualSocket:
+def _connect(found: Sequence[AddressInfo], deadline: float) -> DeadlineSocket:
     """Connect to the address that answers first; those that answer late, or badly, get company."""
     waiting = deque(found)
-    pending: set[PunctualSocket] = set()
+    pending: set[DeadlineSocket] = set()
     error = OSError("the name has no address")
     with selectors.DefaultSelector() as selector:
         try:
@@ -196,7 +196,7 @@ def _connect(found: Sequence[AddressInfo], deadline: float) -> PunctualSocket:
                 left = time_left(deadline)
                 for key, _ in selector.select(min(left, STAGGER) if waiting else left):
                     answered = key.fileobj
-                    assert isinstance(answered, PunctualSocket)
+                    assert isinstance(answered, DeadlineSocket)
                     selector.unregister(answered)
                     pending.remove(answered)
                     code = answered.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -212,9 +212,9 @@ def _connect(found: Sequence[AddressInfo], deadline: float) -> PunctualSocket:
                 connecting.close()
 
 
-def _begin_to_connect(entry: AddressInfo) -> PunctualSocket:
+def _begin_to_connect(entry: AddressInfo) -> DeadlineSocket:
     family, kind, protocol, _, address = entry
-    begun = PunctualSocket(family, kind, protocol)
+    begun = DeadlineSocket(family, kind, protocol)
     begun.setblocking(False)
     try:
         begun.connect(address)
@@ -226,14 +226,14 @@ def _begin_to_connect(entry: AddressInfo) -> PunctualSocket:
     return begun
 
 
-def _open_tunnel(connected: PunctualSocket, tunnel: ConnectTunnel) -> None:
+def _open_tunnel(connected: DeadlineSocket, tunnel: ConnectTunnel) -> None:
     connected.settimeout(None)
     connected.sendall(tunnel.request)
     while not tunnel.receive(connected.recv(4096)):
         pass
 
 
-def _open_socks(connected: PunctualSocket, proxy: Proxy, host: str, port: int) -> None:
+def _open_socks(connected: DeadlineSocket, proxy: Proxy, host: str, port: int) -> None:
     dialogue = load_socks("python_socks.sync").Proxy(**socks_options(proxy, _Connected(connected)))
     connected.settimeout(None)
     try:
@@ -247,10 +247,10 @@ def _open_socks(connected: PunctualSocket, proxy: Proxy, host: str, port: int) -
 class _Connected:
     """What python-socks takes for a proxy before the proxy: it gets a connection that is there already."""
 
-    def __init__(self, connected: PunctualSocket) -> None:
+    def __init__(self, connected: DeadlineSocket) -> None:
         self._connected = connected
 
-    def connect(self, **_: object) -> PunctualSocket:
+    def connect(self, **_: object) -> DeadlineSocket:
         """The connection."""
         return self._connected
 

@@ -15,13 +15,13 @@ from modelwire.errors import ConnectError
 
 from .asyncio_stream import AsyncioStream
 from .connect import STAGGER, AddressInfo, Dialer, address_for_socks, is_bad_name, is_numeric, pick, socks_options
-from .deadline_streams import AnyioStream, PunctualStream
+from .deadline_streams import AnyioStream, DeadlineStream
 from .proxies import Proxy
 from .routes import Route
 from .tunnels import ConnectTunnel, load_socks, socks_failure
 
 
-async def dial(dialer: Dialer, route: Route) -> PunctualStream:
+async def dial(dialer: Dialer, route: Route) -> DeadlineStream:
     """A connected stream, under TLS if the route says so.
 
     Raises `OSError` or what anyio has for a broken stream, `ConnectError` for what is not a matter of the connection,
@@ -59,11 +59,11 @@ async def _resolve(host: str, port: int) -> Sequence[AddressInfo]:
         raise ConnectError(f"{host!r} is no name of a host") from None
 
 
-async def _connect(found: Sequence[AddressInfo]) -> PunctualStream:
+async def _connect(found: Sequence[AddressInfo]) -> DeadlineStream:
     """Connect to the address that answers first; those that answer late, or badly, get company (RFC 8305, 5)."""
     if len(found) == 1:
         return await _connect_to(*found[0][4][:2])
-    connected: list[PunctualStream] = []
+    connected: list[DeadlineStream] = []
     errors: list[OSError] = []
 
     async def attempt(address: str, port: int, has_failed: anyio.Event) -> None:
@@ -93,7 +93,7 @@ async def _connect(found: Sequence[AddressInfo]) -> PunctualStream:
     return connected[0]
 
 
-async def _connect_to(address: str, port: int) -> PunctualStream:
+async def _connect_to(address: str, port: int) -> DeadlineStream:
     if not _is_in_asyncio_task():
         return AnyioStream(await anyio.connect_tcp(address, port))
     _, stream = await asyncio.get_running_loop().create_connection(AsyncioStream, address, port)
@@ -108,7 +108,7 @@ def _is_in_asyncio_task() -> bool:
         return False
 
 
-async def _secure(stream: PunctualStream, host: str, dialer: Dialer) -> PunctualStream:
+async def _secure(stream: DeadlineStream, host: str, dialer: Dialer) -> DeadlineStream:
     try:
         return await stream.start_tls(dialer.tls, host)
     except ValueError as error:
@@ -117,13 +117,13 @@ async def _secure(stream: PunctualStream, host: str, dialer: Dialer) -> Punctual
         raise
 
 
-async def _open_tunnel(stream: PunctualStream, tunnel: ConnectTunnel) -> None:
+async def _open_tunnel(stream: DeadlineStream, tunnel: ConnectTunnel) -> None:
     await stream.send(tunnel.request)
     while not tunnel.receive(await stream.receive(4096)):
         pass
 
 
-async def _open_socks(stream: PunctualStream, proxy: Proxy, host: str, port: int) -> None:
+async def _open_socks(stream: DeadlineStream, proxy: Proxy, host: str, port: int) -> None:
     dialogue = load_socks("python_socks.async_.anyio").Proxy(**socks_options(proxy, _Connected(stream)))
     try:
         # Its own timeout would count beside ours.
@@ -137,9 +137,9 @@ async def _open_socks(stream: PunctualStream, proxy: Proxy, host: str, port: int
 class _Connected:
     """What python-socks takes for a proxy before the proxy: it gets a connection that is there already."""
 
-    def __init__(self, stream: PunctualStream) -> None:
+    def __init__(self, stream: DeadlineStream) -> None:
         self._stream = stream
 
-    async def connect(self, **_: object) -> PunctualStream:
+    async def connect(self, **_: object) -> DeadlineStream:
         """The connection."""
         return self._stream

@@ -12,8 +12,8 @@ ConnectionT = TypeVar("ConnectionT")
 
 # Seconds that a connection is kept, and how many of them. Servers close idle connections after 5 seconds (node), 15
 # (Apache) or 75 (nginx); a stale one is noticed, or costs a try.
-KEPT_SECONDS = 15.0
-MOST_KEPT = 1000
+IDLE_SECONDS = 15.0
+MAX_IDLE = 1000
 
 
 class _Kept(NamedTuple, Generic[ConnectionT]):
@@ -24,7 +24,7 @@ class _Kept(NamedTuple, Generic[ConnectionT]):
 class ConnectionPool(Generic[ConnectionT]):
     """Idle connections by route, the one used last taken first. What `take` and `put` drop is given to be closed."""
 
-    def __init__(self, *, seconds: float = KEPT_SECONDS, most: int | None = None) -> None:
+    def __init__(self, *, seconds: float = IDLE_SECONDS, most: int | None = None) -> None:
         self._seconds = seconds
         self._most = _affordable() if most is None else most
         self._lock = threading.Lock()
@@ -94,8 +94,8 @@ class ConnectionPool(Generic[ConnectionT]):
 def _affordable() -> int:
     """As many as were ever busy at the same time, one would wish; but half of what may be open is for others."""
     if sys.platform == "win32":
-        return MOST_KEPT
+        return MAX_IDLE
     import resource
 
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return MOST_KEPT if allowed == resource.RLIM_INFINITY else min(MOST_KEPT, allowed // 2)
+    return MAX_IDLE if allowed == resource.RLIM_INFINITY else min(MAX_IDLE, allowed // 2)

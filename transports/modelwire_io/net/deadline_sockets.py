@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 
-class _Punctual:
+class _DeadlineMixin:
     """What is added to a socket. `deadline` is monotonic time, `silence` the seconds that one operation may take."""
 
     deadline = math.inf
@@ -26,19 +26,19 @@ class _Punctual:
 
     def recv(self, *arguments: Any, **options: Any) -> bytes:
         """Some bytes, in time. Raises `TimeoutError`."""
-        self._hurry()
+        self._arm_timeout()
         data: bytes = super().recv(*arguments, **options)  # type: ignore[misc]
         return data
 
     def recv_into(self, *arguments: Any, **options: Any) -> int:
         """The same, into a buffer."""
-        self._hurry()
+        self._arm_timeout()
         size: int = super().recv_into(*arguments, **options)  # type: ignore[misc]
         return size
 
     def send(self, *arguments: Any, **options: Any) -> int:
         """Send what can be sent now, or in time."""
-        self._hurry()
+        self._arm_timeout()
         size: int = super().send(*arguments, **options)  # type: ignore[misc]
         return size
 
@@ -49,16 +49,16 @@ class _Punctual:
             while sent < len(octets):
                 sent += self.send(octets[sent:], *arguments, **options)
 
-    def _hurry(self) -> None:
+    def _arm_timeout(self) -> None:
         left = min(self.silence, self.deadline - time.monotonic())
         if left <= 0:
             raise TimeoutError("timed out")
         super().settimeout(None if left == math.inf else left)  # type: ignore[misc]
 
 
-class PunctualSocket(_Punctual, socket.socket):
+class DeadlineSocket(_DeadlineMixin, socket.socket):
     """A socket that keeps a deadline."""
 
 
-class PunctualTlsSocket(_Punctual, ssl.SSLSocket):
+class DeadlineTlsSocket(_DeadlineMixin, ssl.SSLSocket):
     """The same under TLS. Made by an `SSLContext` whose `sslsocket_class` it is."""

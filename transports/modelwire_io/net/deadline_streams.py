@@ -23,7 +23,7 @@ ALL = sys.maxsize
 Take = Callable[[bytes], bool]
 
 
-class PunctualStream(Protocol):
+class DeadlineStream(Protocol):
     """A connection. `deadline` is monotonic time, `silence` the seconds that one operation may take.
 
     Every operation raises `TimeoutError` when it takes longer than either, and `OSError` (or what anyio has for it)
@@ -37,7 +37,7 @@ class PunctualStream(Protocol):
         """What came, or `b""` at the end of the connection."""
         ...
 
-    async def pour(self, take: Take) -> None:
+    async def deliver_to(self, take: Take) -> None:
         """Hand everything that comes to `take`, and the end as `b""`, until it says True.
 
         `silence` begins anew with whatever comes; `take` may move `deadline`.
@@ -48,7 +48,7 @@ class PunctualStream(Protocol):
         """Send all of it. Each part of it that goes out is a sign of life."""
         ...
 
-    async def start_tls(self, context: ssl.SSLContext, host: str) -> PunctualStream:
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> DeadlineStream:
         """The same connection under TLS, the host's certificate checked. This stream is not to be used any more."""
         ...
 
@@ -78,7 +78,7 @@ class AnyioStream:
                 return b""
         raise TimeoutError("timed out")
 
-    async def pour(self, take: Take) -> None:
+    async def deliver_to(self, take: Take) -> None:
         """Hand everything that comes to `take` until it says True."""
         while not take(await self.receive()):
             pass

@@ -77,7 +77,7 @@ def _is_closed(loop: object) -> bool:
     return is_closed is not None and is_closed()
 
 
-class Home:
+class LoopGuard:
     """The event loop that something was begun in, and cannot leave."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ class _Versioned(msgspec.Struct, frozen=True):
     version: int
 
 
-class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
+class SavedJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job that a provider has taken, and all that is needed to get its images: here, or on another machine.
 
     `base_url` is None where the provider's own hosts serve it; `accepted_at` is Unix time. It holds no credentials.
@@ -52,7 +52,7 @@ class JobFolder:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def save(self, job: KeptJob) -> Path:
+    def save(self, job: SavedJob) -> Path:
         """Keep a job, or its newer state; returns where."""
         path = self.path(job.id)
         write_private(path, msgspec.json.format(msgspec.json.encode(job), indent=2) + b"\n")
@@ -62,9 +62,9 @@ class JobFolder:
         """The images are saved, or the job has come to nothing."""
         self.path(job_id).unlink(missing_ok=True)
 
-    def list(self) -> tuple[list[KeptJob], list[PrivateFileError]]:
+    def list(self) -> tuple[list[SavedJob], list[PrivateFileError]]:
         """Every job, the oldest first, and what is wrong with each file that holds none."""
-        jobs: list[KeptJob] = []
+        jobs: list[SavedJob] = []
         errors: list[PrivateFileError] = []
         for job_id in self._ids():
             try:
@@ -73,7 +73,7 @@ class JobFolder:
                 errors.append(error)
         return sorted(jobs, key=lambda job: job.accepted_at), errors
 
-    def find(self, name: str) -> KeptJob:
+    def find(self, name: str) -> SavedJob:
         """The job of this id, of the only id that begins so, or in the file of this name.
 
         Raises `InvalidInput` with the nearest id where there is none.
@@ -98,20 +98,20 @@ class JobFolder:
         return sorted(path.stem for path in self.directory.glob("*.json")) if self.directory.is_dir() else []
 
 
-def read_job(path: Path) -> KeptJob:
+def read_job(path: Path) -> SavedJob:
     """The job in a file. Raises `PrivateFileError` where there is none, or none that this release reads."""
     data = read_private(path)
     if data is None:
         raise PrivateFileError(f"there is no job in {path}: see 'modelwire jobs'")
     try:
         if msgspec.json.decode(data, type=_Versioned).version == FORMAT_VERSION:
-            return msgspec.json.decode(data, type=KeptJob)
+            return msgspec.json.decode(data, type=SavedJob)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise PrivateFileError(f"the job in {path} is damaged: {error}; copy it anew, or delete it") from None
     raise PrivateFileError(f"the job in {path} was kept by another release of modelwire: resume it with that one")
 
 
-def kept_id(provider: str, job_id: str) -> str:
+def saved_job_id(provider: str, job_id: str) -> str:
     """What a provider's job is called here: a file name, and short enough to be typed."""
     bare = re.sub(r"[^A-Za-z0-9]+", "", job_id)[:_ID_LENGTH]
     if not bare:

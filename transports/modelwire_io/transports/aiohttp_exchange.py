@@ -24,13 +24,13 @@ from modelwire.http import Request, content_coding
 from modelwire.limits import DEFAULT_LIMITS
 from modelwire_io.clock import Clock
 from modelwire_io.net.connect import require_public
-from modelwire_io.net.loops import Home
+from modelwire_io.net.loops import LoopGuard
 from modelwire_io.net.proxies import ProxyTable
 from modelwire_io.net.routes import Route, find_route
 
 from .failures import request_failed
 
-KEPT_SECONDS = 15.0
+IDLE_SECONDS = 15.0
 # The flow's own limits on heads are the narrower ones.
 MOST_HEAD_BYTES = DEFAULT_LIMITS.head + 16 * 1024
 MOST_HEADERS = 2 * DEFAULT_LIMITS.headers
@@ -103,7 +103,7 @@ def open_session(tls: ssl.SSLContext, *, public_only: bool, must_be_new: bool) -
             use_dns_cache=False,
             resolver=PublicResolver() if public_only else None,
             force_close=must_be_new,
-            keepalive_timeout=None if must_be_new else KEPT_SECONDS,
+            keepalive_timeout=None if must_be_new else IDLE_SECONDS,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_AUTOMATIC_HEADERS,
@@ -142,7 +142,7 @@ class AsyncAiohttpExchange:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request
-        self._home = Home()
+        self._home = LoopGuard()
         self._progress = Progress()
         self._events = self._run()
 

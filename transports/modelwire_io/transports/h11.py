@@ -17,14 +17,14 @@ from modelwire.commands import SendRequest
 from modelwire.errors import FlowFailed
 from modelwire.events import Event, ResponseStarted, Woken
 from modelwire_io.clock import SystemClock
-from modelwire_io.drive import TakeEvent
+from modelwire_io.drive import EventCallback
 from modelwire_io.http1.connection import Http11Connection
 from modelwire_io.net.connect import Dialer, is_readable, time_left
 from modelwire_io.net.connect_async import dial
 from modelwire_io.net.connection_pool import ConnectionPool
-from modelwire_io.net.deadline_sockets import PunctualSocket, PunctualTlsSocket
-from modelwire_io.net.deadline_streams import PunctualStream
-from modelwire_io.net.loops import Home, PerLoop
+from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
+from modelwire_io.net.deadline_streams import DeadlineStream
+from modelwire_io.net.loops import LoopGuard, PerLoop
 from modelwire_io.net.proxies import ProxyTable
 from modelwire_io.net.routes import Route, find_route
 
@@ -86,7 +86,7 @@ class H11Transport:
 class H11Connection:
     """A socket, and the state of HTTP on it."""
 
-    def __init__(self, connected: PunctualSocket | PunctualTlsSocket) -> None:
+    def __init__(self, connected: DeadlineSocket | DeadlineTlsSocket) -> None:
         self.socket = connected
         self.http = Http11Connection()
 
@@ -185,7 +185,7 @@ class AsyncH11Transport:
 class AsyncH11Connection:
     """A stream, and the state of HTTP on it."""
 
-    def __init__(self, stream: PunctualStream) -> None:
+    def __init__(self, stream: DeadlineStream) -> None:
         self.stream = stream
         self.http = Http11Connection()
 
@@ -227,7 +227,7 @@ class AsyncH11Exchange:
         self._transport = transport
         self._request_id = command.request_id
         self._request = command.request
-        self._home = Home()
+        self._home = LoopGuard()
         self._pool: AsyncH11Pool | None = None
         self._route: Route | None = None
         self._connection: AsyncH11Connection | None = None
@@ -240,14 +240,14 @@ class AsyncH11Exchange:
         event = None if connection is None else connection.http.next_event()
         return await self._advance(until) if event is None else event
 
-    async def pour(self, take: TakeEvent, until: float) -> None:
+    async def deliver_to(self, take: EventCallback, until: float) -> None:
         """Hand every event to `take` until nothing more is wanted: those of a body as the stream brings them."""
         wanted: float | None = until
         while wanted is not None:
             event = await self.receive(wanted)
             wanted = take(event)
             if wanted is not None and isinstance(event, ResponseStarted):
-                wanted = await self._pour_body(take, wanted)
+                wanted = await self._deliver_body(take, wanted)
 
     async def close(self) -> None:
         """Let go of the connection: keep it if its response is over, else close it."""
@@ -256,7 +256,7 @@ class AsyncH11Exchange:
         if connection is not None and self._route is not None and self._pool is not None:
             await self._pool.put(self._route, connection)
 
-    async def _pour_body(self, take: TakeEvent, until: float) -> float | None:
+    async def _deliver_body(self, take: EventCallback, until: float) -> float | None:
         """Let the stream hand what comes to HTTP, and HTTP its events to `take`; returns what that said last."""
         assert self._connection is not None
         stream, http = self._connection.stream, self._connection.http
@@ -277,7 +277,7 @@ class AsyncH11Exchange:
 
         try:
             if not take_events():
-                await stream.pour(take_data)
+                await stream.deliver_to(take_data)
         except _BROKEN as error:
             is_due = time.monotonic() >= stream.deadline - EARLY
             return take(self._progress.fail(self._request_id, error, is_due=is_due))
@@ -300,7 +300,7 @@ class AsyncH11Exchange:
             is_due = time.monotonic() >= deadline - EARLY
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
-    async def _dial(self, route: Route, seconds: float) -> PunctualStream:
+    async def _dial(self, route: Route, seconds: float) -> DeadlineStream:
         # `anyio.fail_after` would take twice as long.
         with anyio.CancelScope(deadline=anyio.current_time() + seconds):
             return await dial(self._transport.dialer, route)

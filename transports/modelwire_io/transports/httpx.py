@@ -29,7 +29,7 @@ from modelwire.events import (
 from modelwire.formats.inflate import Inflater
 from modelwire.http import Headers, content_coding
 from modelwire_io.clock import SystemClock
-from modelwire_io.net.loops import Home
+from modelwire_io.net.loops import LoopGuard
 from modelwire_io.net.proxies import ProxyTable
 
 from .failures import request_failed
@@ -152,7 +152,7 @@ class AsyncHttpxExchange:
         self._clock = clock
         self._request_id = command.request_id
         self._request = command.request
-        self._home = Home()
+        self._home = LoopGuard()
         self._is_sent = False
         self._events = self._run()
 

@@ -22,7 +22,7 @@ import anyio
 from modelwire_io.http1.chunk_merging import ChunkMerger
 from modelwire_io.net.connect import Dialer, is_readable, time_left
 from modelwire_io.net.connect_async import dial
-from modelwire_io.net.deadline_streams import PunctualStream
+from modelwire_io.net.deadline_streams import DeadlineStream
 from modelwire_io.net.proxies import Proxy
 from modelwire_io.net.routes import Route
 
@@ -67,7 +67,7 @@ class GuardedBackend:
 
 
 class GuardedStream:
-    """A blocking network stream, over one of `PunctualSocket`s, whose every operation ends by the deadline in force."""
+    """A blocking network stream, over one of `DeadlineSocket`s, whose every operation ends by the deadline in force."""
 
     def __init__(self, inner: Any, core: ModuleType) -> None:
         self._inner = inner
@@ -125,9 +125,9 @@ class AsyncGuardedBackend:
 
 
 class AsyncGuardedStream:
-    """An async network stream, over a `PunctualStream`. What ends the whole of it is a cancellation."""
+    """An async network stream, over a `DeadlineStream`. What ends the whole of it is a cancellation."""
 
-    def __init__(self, inner: PunctualStream, core: ModuleType) -> None:
+    def __init__(self, inner: DeadlineStream, core: ModuleType) -> None:
         self._inner = inner
         self._core = core
         self._merger = ChunkMerger()

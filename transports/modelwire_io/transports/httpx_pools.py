@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Self, cast
 
 from modelwire.errors import ConnectError, InvalidInput
 from modelwire.http import Headers, Request
-from modelwire_io.net.deadline_sockets import PunctualTlsSocket
+from modelwire_io.net.deadline_sockets import DeadlineTlsSocket
 from modelwire_io.net.loops import PerLoop
 from modelwire_io.net.proxies import Proxy, ProxyTable
 from modelwire_io.net.routes import find_route
@@ -104,7 +104,7 @@ class _Adapter:
             context: ssl.SSLContext = self.httpx.create_ssl_context(trust_env=True)
         except OSError as error:
             raise InvalidInput(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error}") from None
-        context.sslsocket_class = PunctualTlsSocket
+        context.sslsocket_class = DeadlineTlsSocket
         return context
 
     @cached_property

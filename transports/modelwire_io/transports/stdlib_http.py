@@ -23,12 +23,12 @@ MOST_INTERIM_RESPONSES = 100
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class FinalResponse(HTTPResponse):
+class StrictResponse(HTTPResponse):
     """A response that is no interim one, whose framing is beyond doubt, and that does not take a cut for an end."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fp = _WholeLines(self.fp.detach())
+        self.fp = _StrictReader(self.fp.detach())
 
     def begin(self) -> None:
         """Read the head, and those of interim responses before it: http.client knows of no other than 100."""
@@ -63,7 +63,7 @@ class FinalResponse(HTTPResponse):
             self.will_close = True
 
 
-class _WholeLines(io.BufferedReader):
+class _StrictReader(io.BufferedReader):
     """http.client takes the end of the connection for the end of a head, or of the trailers."""
 
     def readline(self, size: int | None = -1, /) -> bytes:

@@ -12,11 +12,11 @@ from modelwire.errors import FlowFailed
 from modelwire.events import Event, ResponseEnded, Woken
 from modelwire_io.clock import SystemClock
 from modelwire_io.net.connect import Dialer
-from modelwire_io.net.deadline_sockets import PunctualSocket, PunctualTlsSocket
+from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from modelwire_io.net.proxies import ProxyTable
 from modelwire_io.net.routes import find_route
 
-from .stdlib_http import FinalResponse, failed, response_events
+from .stdlib_http import StrictResponse, failed, response_events
 
 
 class UrllibTransport:
@@ -55,7 +55,7 @@ class UrllibExchange:
         self._request_id = command.request_id
         self._request = command.request
         self._deadline = 0.0  # monotonic time
-        self._socket: PunctualSocket | PunctualTlsSocket | None = None
+        self._socket: DeadlineSocket | DeadlineTlsSocket | None = None
         self._is_sent = False
         self._events = self._run()
 
@@ -84,7 +84,7 @@ class UrllibExchange:
         self._socket = connected
         connection = HTTPConnection(route.host, route.port)
         connection.sock = connected
-        connection.response_class = FinalResponse
+        connection.response_class = StrictResponse
         response: HTTPResponse | None = None
         try:
             connected.deadline = self._deadline

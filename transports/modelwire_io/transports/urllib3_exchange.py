@@ -19,11 +19,11 @@ from modelwire.events import Event, ResponseEnded, Woken
 from modelwire.http import Headers
 from modelwire_io.clock import Clock
 from modelwire_io.net.connect import Dialer, time_left
-from modelwire_io.net.deadline_sockets import PunctualSocket, PunctualTlsSocket
+from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from modelwire_io.net.proxies import ProxyTable
 from modelwire_io.net.routes import Route, find_route
 
-from .stdlib_http import FinalResponse, failed, response_events
+from .stdlib_http import StrictResponse, failed, response_events
 
 
 class Sending(HTTPHeaderDict):
@@ -55,12 +55,12 @@ class Sending(HTTPHeaderDict):
 class RouteConnection(HTTPConnection):
     """A connection along a route. TLS and proxies are the dialer's business."""
 
-    response_class = FinalResponse
+    response_class = StrictResponse
 
     def __init__(self, *arguments: Any, route: Route, dialer: Dialer, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.deadline = math.inf
-        self.dialed: PunctualSocket | PunctualTlsSocket | None = None
+        self.dialed: DeadlineSocket | DeadlineTlsSocket | None = None
         self._route = route
         self._dialer = dialer
 
@@ -125,7 +125,7 @@ class Urllib3Exchange:
         self._request_id = command.request_id
         self._request = command.request
         self._deadline = 0.0  # monotonic time
-        self._socket: PunctualSocket | PunctualTlsSocket | None = None
+        self._socket: DeadlineSocket | DeadlineTlsSocket | None = None
         self._sending = Sending()
         self._events = self._run()
 

@@ -42,7 +42,7 @@ class Memory(Generic[V]):
         return bool(self._kept) and next(iter(self._kept.values()))[0] <= now
 
 
-class Mint:
+class TokenFactory:
     """Makes tokens, keys and ids that nobody guesses: the same entropy makes the same ones, in the same order."""
 
     def __init__(self, entropy: bytes) -> None:

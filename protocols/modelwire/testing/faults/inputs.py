@@ -25,7 +25,7 @@ _values: dict[type, st.SearchStrategy[object]] = {
 }
 
 
-class Given(NamedTuple):
+class CredentialsInput(NamedTuple):
     """Another value for one field of what a user may give, or for what is asked, which has no fields."""
 
     argument: str
@@ -39,7 +39,7 @@ class Given(NamedTuple):
         return {self.argument: changed}
 
 
-def given_instead(usual: Mapping[str, msgspec.Struct | str]) -> st.SearchStrategy[Given]:
+def given_instead(usual: Mapping[str, msgspec.Struct | str]) -> st.SearchStrategy[CredentialsInput]:
     """Any value in the place of one of the usual ones."""
     defaults = [
         (argument, field, default)
@@ -48,7 +48,7 @@ def given_instead(usual: Mapping[str, msgspec.Struct | str]) -> st.SearchStrateg
     ]
     return st.one_of(
         [
-            st.builds(Given, st.just(argument), st.just(field), _values[type(default)])
+            st.builds(CredentialsInput, st.just(argument), st.just(field), _values[type(default)])
             for argument, field, default in defaults
             if type(default) in _values
         ]

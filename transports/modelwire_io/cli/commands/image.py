@@ -8,7 +8,7 @@ import click
 
 from modelwire_io.cli.prompts import read_prompt
 from modelwire_io.cli.reporting import reported_end
-from modelwire_io.cli.saving import Keeping, follow
+from modelwire_io.cli.saving import JobKeeper, follow
 from modelwire_io.cli.settings import Settings, provider_options
 from modelwire_io.client.images import make_folder
 
@@ -37,5 +37,5 @@ def command(settings: Settings, model: str, directory: str, number: int | None, 
             # Before the job is begun: it may cost something.
             make_folder(Path(directory))
             # An emulator ends with this process, and its jobs with it.
-            keeping = None if settings.emulate else Keeping(provider.name, client.base_url(provider.name), text)
+            keeping = None if settings.emulate else JobKeeper(provider.name, client.base_url(provider.name), text)
             follow(job, Path(directory), settings.as_json, number or 1, keeping)

@@ -9,7 +9,7 @@ from modelwire.redaction import printable
 from modelwire_io.cli.ages import age
 from modelwire_io.cli.debugging import debug_option
 from modelwire_io.cli.terminal import note, write_line
-from modelwire_io.store.jobs import JobFolder, KeptJob, jobs_directory
+from modelwire_io.store.jobs import JobFolder, SavedJob, jobs_directory
 
 
 @click.command(name="jobs")
@@ -36,11 +36,11 @@ def command(as_json: bool, forget: str | None) -> None:
         note(f"To get the pictures: modelwire resume ID. The files are in {folder.directory}" if jobs else "no jobs")
 
 
-def _as_json(job: KeptJob, folder: JobFolder) -> str:
+def _as_json(job: SavedJob, folder: JobFolder) -> str:
     fields = msgspec.to_builtins(job) | {"path": str(folder.path(job.id))}
     del fields["snapshot"]
     return msgspec.json.encode(fields).decode()
 
 
-def _as_text(job: KeptJob) -> str:
+def _as_text(job: SavedJob) -> str:
     return f"{job.id}  {age(job.accepted_at):>7}  {printable(job.prompt, 60)}"

@@ -52,7 +52,7 @@ def command(
     object with all of the provider's credentials as well.
     """
     found = load_provider(provider)
-    if found.credentials is None or not (found.login or found.login_field):
+    if found.credentials is None or not (found.login or found.secret_field):
         raise InvalidInput(f"{found.label} needs no login: modelwire chat -m {found.name} PROMPT")
     if manual and (token_stdin or file is not None):
         raise click.UsageError("--manual goes with neither --token-stdin nor --import")
@@ -68,7 +68,7 @@ def command(
         elif found.login is None:
             client.log_in(found.name, as_credentials(found, ask_for_token(found)))
         elif manual:
-            client.log_in(found.name, read_values(found, client.login_url(found.name), found.login.by_hand))
+            client.log_in(found.name, read_values(found, client.login_url(found.name), found.login.console_expressions))
         else:
             window = PlaywrightBrowser(executable=browser, profile=profile, headless=headless, proxy=proxy)
             _log_in(client, found, window, login_command(found, origin), is_shown=not headless)

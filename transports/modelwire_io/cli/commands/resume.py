@@ -8,7 +8,7 @@ import click
 
 from modelwire_io.cli.debugging import debug_option
 from modelwire_io.cli.reporting import reported_end
-from modelwire_io.cli.saving import Keeping, follow
+from modelwire_io.cli.saving import JobKeeper, follow
 from modelwire_io.client.client import Client
 from modelwire_io.client.images import make_folder
 from modelwire_io.store.jobs import JobFolder, jobs_directory
@@ -35,4 +35,4 @@ def command(
         resumed = client.resume(kept.provider, kept.snapshot)
         with resumed, reported_end(as_json, provider, origin):
             make_folder(Path(directory))
-            follow(resumed, Path(directory), as_json, 1, Keeping.of(kept, job))
+            follow(resumed, Path(directory), as_json, 1, JobKeeper.of(kept, job))

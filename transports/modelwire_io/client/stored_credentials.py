@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from modelwire.errors import InvalidInput
-from modelwire.json import JsonObject, as_struct
+from modelwire.json import JsonObject, convert_input
 from modelwire_io.store.credentials import Lock, Store
 
 
-class KeptCredentials:
+class StoredCredentials:
     """What a store keeps for `provider` at `origin`, in the `shape` of the provider's credentials.
 
     `brought` are values that the environment has for them; what is kept with other ones is not taken. Only who holds
@@ -39,7 +39,7 @@ class KeptCredentials:
         """What is kept, or None; what does not fit (any more) is as good as none."""
         kept = self._store.load(self._provider, self._origin)
         try:
-            held = None if kept is None else as_struct(kept, self._shape, "credentials")
+            held = None if kept is None else convert_input(kept, self._shape, "credentials")
         except InvalidInput:
             return None
         differs = any(getattr(held, name, None) != value for name, value in self._brought.items())
@@ -47,7 +47,7 @@ class KeptCredentials:
 
     def brought(self) -> msgspec.Struct | None:
         """What the environment has, or None. Raises `InvalidInput` where it does not fit."""
-        return as_struct(self._brought, self._shape, "credentials") if self._brought else None
+        return convert_input(self._brought, self._shape, "credentials") if self._brought else None
 
     def save(self, credentials: JsonObject) -> None:
         """Keep these from now on."""
