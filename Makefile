@@ -1,5 +1,6 @@
-# `make bench` measures everything and writes docs/benchmarks.md; `make bench-NAME` runs benchmarks/NAME.py alone.
-# An environment with modelwire[all] in it.
+# `make bench` runs every benchmark and writes the tables of docs/benchmarks.md and docs/transports.md.
+# `make bench-NAME` runs benchmarks/NAME.py alone.
+# PYTHON is the interpreter of an environment with modelwire[all].
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BENCHMARKS = event_streams engine snapshots imports first_text providers image_jobs one_event_a_write end_to_end transports
 
@@ -10,6 +11,6 @@ bench: $(BENCHMARKS:%=bench-%)
 $(BENCHMARKS:%=bench-%): bench-%:
 	$(PYTHON) benchmarks/$*.py
 
-# Whether something has become slow; a minute at most, and no other library is needed.
+# Check that nothing has become slow. Takes a minute at most, and needs no other library.
 guard:
 	$(PYTHON) benchmarks/guard.py

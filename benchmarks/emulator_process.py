@@ -1,8 +1,8 @@
-"""The emulators, a process of their own for each mode, with long answers; it says the base URL of each provider.
+"""The emulators with long answers, in a process of their own for each mode. It sends the base URL of each provider.
 
-coalesced   all of it at once; raw text in small HTTP chunks, an event in one
-crumbled    all of it at once, in chunks as small as the emulators' own default
-written     a piece at a time
+coalesced      all of the answer at once; raw text in HTTP chunks of 8 bytes, each event in one chunk
+small chunks   all of it at once, in chunks of 7 bytes, the emulators' default
+paced          a piece every millisecond
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
-from workers import Answers
+from child_processes import Parent
 
 from modelwire.emulators import cromicle, fakegpt, hailuo, magickpen
 from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour
 from modelwire_io.emulation import EmulatorServer
 
-# ASCII: one of the originals breaks where a character of several bytes is split.
+# ASCII: one of g4f's originals fails if a character of several bytes is split.
 LINE = "The quick brown fox jumps over the lazy dog, once more.        \n"
 TEXTS = {"cromicle": cromicle, "magickpen": magickpen}
 EVENTS = {"fakegpt": fakegpt, "hailuo": hailuo}
-SMALL, LARGE = 8, 1 << 20  # bytes
+# Bytes of a chunk.
+SMALL, LARGE = 8, 1 << 20
 
 
 class Mode(NamedTuple):
-    """How an answer comes: seconds before each chunk, the bytes in one, and lines, of raw text and of an event stream.
+    """Size and pace of answers: `pause` in seconds before each chunk, chunks in bytes, answers in lines.
 
-    Events hold all of the answer so far.
+    Raw text and event streams differ, because each event repeats the answer so far.
     """
 
     pause: float
@@ -40,29 +41,30 @@ class Mode(NamedTuple):
 
 MODES = {
     "coalesced": Mode(0.0, SMALL, LARGE, 1000, 250),
-    "crumbled": Mode(0.0, DEFAULT_BEHAVIOUR.chunk_size, DEFAULT_BEHAVIOUR.chunk_size, 250, 62),
-    "written": Mode(0.001, SMALL, LARGE, 250, 62),
+    "small chunks": Mode(0.0, DEFAULT_BEHAVIOUR.chunk_size, DEFAULT_BEHAVIOUR.chunk_size, 250, 62),
+    "paced": Mode(0.001, SMALL, LARGE, 250, 62),
 }
 
 
 def main() -> None:
-    """Serve until nobody asks any more."""
-    answers = Answers()
+    """Send the base URLs, and serve until the parent process ends."""
+    parent = Parent()
     mode = MODES[sys.argv[2]]
     for modules, lines in ((TEXTS, mode.text_lines), (EVENTS, mode.event_lines)):
         for module in modules.values():
-            vars(module)["answer_to"] = partial(_say, LINE * lines)
+            assert "answer_to" in vars(module)
+            vars(module)["answer_to"] = partial(_answer, LINE * lines)
     with ExitStack() as stack:
         texts, events = (
             stack.enter_context(EmulatorServer(behaviour=behaviour))
             for behaviour in (_behaviour(mode.pause, mode.text_chunk), _behaviour(mode.pause, mode.event_chunk))
         )
-        answers.tell(**(events.providers | {text: texts.providers[text] for text in TEXTS}))
-        answers.serve(lambda question: {})
+        parent.send(**(events.providers | {text: texts.providers[text] for text in TEXTS}))
+        parent.serve(lambda request: {})
 
 
-def _say(said: str, prompt: str) -> str:
-    return said
+def _answer(text: str, prompt: str) -> str:
+    return text
 
 
 def _behaviour(pause: float, chunk_size: int) -> Behaviour:

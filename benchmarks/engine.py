@@ -1,7 +1,7 @@
-"""What `handle()` costs a streamed event beyond decoding and JSON.
+"""The cost of `handle()` for a streamed event, beyond decoding and JSON.
 
-The same events of about 250 bytes go to a flow, and to the decoder and the typed JSON alone: an event at a time, as it
-is when each arrives by itself, and 64 KiB at a time.
+The same events of about 250 bytes go to a flow, and to the decoder and the typed JSON alone: one event at a time, as if
+each arrived by itself, and 64 KiB at a time.
 
     python benchmarks/engine.py
 """
@@ -12,7 +12,7 @@ import time
 from functools import partial
 
 from clients.openai_flow import OpenAiChat
-from clients.wire import decode_chunk
+from clients.openai_response import decode_chunk
 from machine import CLIENT_CORE, pin
 from plot import bars
 from report import Goal, goals_table, options, publish, table
@@ -33,14 +33,13 @@ NOW = 1_700_000_000.0
 
 
 def main() -> None:
-    """Measure, print, and write it down."""
-    told = options(__doc__)
+    chosen = options(__doc__)
     pin(CLIENT_CORE)
     measured = {}
     for name, events in SIZES.items():
         pieces = [EVENT * events] * (EVENTS // events)
         measured[name] = interleave(
-            {"handle()": partial(with_flow, pieces), "decoder and JSON": partial(alone, pieces)}, told.rounds
+            {"handle()": partial(with_flow, pieces), "decoder and JSON": partial(without_flow, pieces)}, chosen.rounds
         )
     rows, goals = [], []
     for name, found in measured.items():
@@ -57,17 +56,17 @@ def main() -> None:
         table(["ns of CPU an event", "handle()", "decoder and JSON", "beyond them"], rows),
         goals_table(goals),
     ]
-    publish("engine", parts, told, plot)
+    publish("engine", parts, chosen, plot)
 
 
 def beyond(found: dict[str, Costs]) -> float:
-    """What the engine adds: the median of the rounds' own differences."""
+    """The cost that the engine adds: the median of the differences of each round."""
     whole, part = found["handle()"].each, found["decoder and JSON"].each
     return Costs([ours - theirs for ours, theirs in zip(whole, part, strict=True)]).median
 
 
 def with_flow(pieces: list[bytes]) -> float:
-    """Nanoseconds an event of a flow that is told of each piece."""
+    """Nanoseconds an event of a flow that gets each piece as a `BodyReceived`."""
     flow = OpenAiChat(url="http://127.0.0.1/v1", model="emulated")
     sent = flow.handle(Start(bytes(32)), NOW)[-1]
     assert isinstance(sent, SendRequest)
@@ -79,8 +78,8 @@ def with_flow(pieces: list[bytes]) -> float:
     return (time.process_time_ns() - begun) / texts
 
 
-def alone(pieces: list[bytes]) -> float:
-    """Nanoseconds an event of the same without a flow."""
+def without_flow(pieces: list[bytes]) -> float:
+    """Nanoseconds an event of the decoder and typed JSON."""
     decoder = EventStreamDecoder()
     texts: list[str | None] = []
     begun = time.process_time_ns()

@@ -1,6 +1,6 @@
-"""A server of image jobs on ARTA's wire, a process of its own: it is asked six times for each job, and is always quick.
+"""A server of image jobs on ARTA's wire, in a process of its own. Jobs take no time.
 
-Sign up, submit, ask how far it is (in the queue, in progress, done), and get the image.
+A job is six requests: sign up, submit, poll three times (in the queue, in progress, done), and download the image.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import re
 from threading import Thread
 from typing import cast
 
-from workers import Answers, Record
+from child_processes import JsonObject, Parent
 
+# Connections: above the 1,000 jobs that connect at once.
 BACKLOG = 4096
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(20_000)
 STAGES = ("IN_QUEUE", "IN_PROGRESS", "DONE")
@@ -21,33 +22,33 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Site:
-    """The jobs, and how often each was asked for."""
+    """The jobs, each with the number of times that it was polled."""
 
     def __init__(self) -> None:
         self.url = ""
-        self._asked: dict[str, int] = {}
+        self._polls: dict[str, int] = {}
 
-    def answer(self, path: str) -> bytes:
-        """What a path says."""
+    def respond(self, path: str) -> bytes:
+        """The body of the response at a path."""
         if path.startswith("/images/"):
             return IMAGE
         if path.endswith("/status"):
             return json.dumps(self._status(path.split("/")[-2])).encode()
         if path.endswith("/text2image"):
-            record_id = f"job-{len(self._asked)}"
-            self._asked[record_id] = 0
+            record_id = f"job-{len(self._polls)}"
+            self._polls[record_id] = 0
             return json.dumps({"record_id": record_id}).encode()
         return json.dumps({"idToken": "token", "refreshToken": "another", "expiresIn": "3600"}).encode()
 
-    def _status(self, record_id: str) -> Record:
-        stage = STAGES[min(self._asked[record_id], len(STAGES) - 1)]
-        self._asked[record_id] += 1
+    def _status(self, record_id: str) -> JsonObject:
+        stage = STAGES[min(self._polls[record_id], len(STAGES) - 1)]
+        self._polls[record_id] += 1
         images = [{"url": f"{self.url}/images/{record_id}.png"}] if stage == "DONE" else []
         return {"record_id": record_id, "status": stage, "response": images}
 
 
-class Conversation(asyncio.Protocol):
-    """One connection, request after request."""
+class Connection(asyncio.Protocol):
+    """One connection. It responds to one request after the other."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -55,11 +56,9 @@ class Conversation(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a request."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
         assert self._transport is not None
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
@@ -69,23 +68,23 @@ class Conversation(asyncio.Protocol):
             if len(self._data) < stop:
                 return
             self._data = self._data[stop:]
-            body = self._site.answer(head.split(b" ", 2)[1].decode().partition("?")[0])
+            body = self._site.respond(head.split(b" ", 2)[1].decode().partition("?")[0])
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
 
 
-async def _serve(site: Site, answers: Answers) -> None:
+async def _serve(site: Site, parent: Parent) -> None:
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: Conversation(site), "127.0.0.1", 0, backlog=BACKLOG)
+    listening = await loop.create_server(lambda: Connection(site), "127.0.0.1", 0, backlog=BACKLOG)
     site.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    answers.tell(url=site.url)
+    parent.send(url=site.url)
     await listening.serve_forever()
 
 
 def main() -> None:
-    """Say the address, and serve until nobody asks any more."""
-    answers = Answers()
-    Thread(target=lambda: asyncio.run(_serve(Site(), answers)), daemon=True).start()
-    answers.serve(lambda question: {})
+    """Send the address, and serve until the parent process ends."""
+    parent = Parent()
+    Thread(target=lambda: asyncio.run(_serve(Site(), parent)), daemon=True).start()
+    parent.serve(lambda request: {})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a streamed event costs a client when each comes alone and wakes it, beside other clients.
+"""The cost of a streamed event that arrives alone and wakes the client, beside other clients.
 
-The server writes one event at a time, to each stream in turn, and only once the client sleeps. CPU time of the client
-alone: from connecting to the end of the last stream, and while all streams were open ("steady").
+The server writes one event at a time, to each stream in turn, and waits until the client sleeps before each write. CPU
+time of the client alone: from connecting to the end of the last stream, and while all streams were open ("steady").
 
     python benchmarks/one_event_a_write.py
 """
@@ -15,7 +15,7 @@ from report import Goal, Options, goals_table, options, publish, table
 from rounds import Costs, interleave
 from stream_clients import (
     CONCURRENT,
-    H11_ADELIVER,
+    H11_CALLBACK,
     H11_TRIO,
     HTTPX_SSE,
     KINDS,
@@ -28,21 +28,21 @@ from stream_clients import (
 
 # Streams at a time, and the events of each.
 SHAPES = {1: 2_000, 100: 200, 1_000: 20}
+# Divisors of the number of events, for slow clients with one stream.
 FEWER = {LITELLM: 4, OPENAI: 2}
 
 Measured = dict[int, dict[str, Costs]]
 
 
 def main() -> None:
-    """Measure, print, and write it down."""
-    told = options(__doc__)
+    chosen = options(__doc__)
     steady: dict[int, dict[str, list[float]]] = {}
     with stream_clients() as clients:
-        measured = {streams: measure(clients, streams, told, steady.setdefault(streams, {})) for streams in SHAPES}
+        measured = {streams: measure(clients, streams, chosen, steady.setdefault(streams, {})) for streams in SHAPES}
     open_ones = {n: {name: Costs(each[1:]) for name, each in found.items()} for n, found in steady.items()}
     rows = {name: cells(name, measured, open_ones) for name in KINDS}
     plot = bars(
-        "CPU time of an event that comes alone, by streams at a time",
+        "CPU time of an event that arrives alone, by streams at a time",
         "microseconds",
         {name: {f"{n:,}": measured[n][name].median for n in SHAPES if name in measured[n]} for name in KINDS},
     )
@@ -51,21 +51,21 @@ def main() -> None:
         table(["us of CPU an event, streams:", *head], [[name, *row] for name, row in rows.items()]),
         goals_table([*goals(measured, ""), *goals(open_ones, ", steady")]),
     ]
-    publish("one_event_a_write", parts, told, plot)
+    publish("one_event_a_write", parts, chosen, plot)
 
 
-def measure(clients: Clients, streams: int, told: Options, steady: dict[str, list[float]]) -> dict[str, Costs]:
-    """All clients that can do it, side by side."""
+def measure(clients: Clients, streams: int, chosen: Options, steady: dict[str, list[float]]) -> dict[str, Costs]:
+    """Microseconds an event of each client that reads this many streams. Adds to `steady` as `one_a_write` does."""
     contestants = {}
     for name in KINDS if streams == 1 else CONCURRENT:
         events = SHAPES[streams] // (FEWER.get(name, 1) if streams == 1 else 1)
-        contestants[name] = written(clients, name, events, streams, steady.setdefault(name, []))
-    return interleave(contestants, told.rounds)
+        contestants[name] = one_a_write(clients, name, events, streams, steady.setdefault(name, []))
+    return interleave(contestants, chosen.rounds)
 
 
-def written(clients: Clients, name: str, events: int, streams: int, steady: list[float]) -> Callable[[], float]:
-    """Microseconds an event; what it was while all streams were open is noted besides."""
-    cost = clients.cost(name, "written", events=events, streams=streams)
+def one_a_write(clients: Clients, name: str, events: int, streams: int, steady: list[float]) -> Callable[[], float]:
+    """A measurement: microseconds an event. Adds to `steady` the part of it while all streams were open."""
+    cost = clients.cost(name, "one-a-write", events=events, streams=streams)
 
     def measure_both() -> float:
         whole = cost()
@@ -76,22 +76,22 @@ def written(clients: Clients, name: str, events: int, streams: int, steady: list
 
 
 def cells(name: str, measured: Measured, open_ones: Measured) -> list[str | float]:
-    """One client's row."""
+    """One client's row of the table, empty if nothing was measured."""
     return [found[n][name].median if name in found[n] else "" for n in SHAPES for found in (measured, open_ones)]
 
 
 def goals(measured: Measured, note: str) -> list[Goal]:
-    """What is to be reached."""
-    reach = []
+    all_goals = []
     for streams, found in measured.items():
-        for name, limit in ((H11_ADELIVER, 2.2), (H11_TRIO, 5)):
-            reach.append(Goal(f"{streams:,} streams{note}: {name}, over raw", found[name].over(found[RAW]), limit))
+        for name, limit in ((H11_CALLBACK, 2.2), (H11_TRIO, 5)):
+            what = f"{streams:,} {'stream' if streams == 1 else 'streams'}{note}: {name}, over raw sockets"
+            all_goals.append(Goal(what, found[name].over(found[RAW]), limit))
     most = measured[max(SHAPES)]
-    for name in (H11_ADELIVER, H11_TRIO):
+    for name in (H11_CALLBACK, H11_TRIO):
         for peer, limit in ((OPENAI, 10), (HTTPX_SSE, 40)):
             what = f"1,000 streams{note}: {peer} over {name}"
-            reach.append(Goal(what, most[peer].over(most[name]), limit, is_least=True))
-    return reach
+            all_goals.append(Goal(what, most[peer].over(most[name]), limit, is_least=True))
+    return all_goals
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The environments of the libraries that modelwire is compared with, apart from its own.
+"""Virtual environments for the libraries that modelwire is compared with.
 
     python benchmarks/peers.py
 
 Each `peers*.txt` beside this file becomes an environment `.venv-peers*` at the top of the repository, with the
-interpreter that runs this, and is made anew when the file has changed.
+interpreter that runs this script. It is made again if the file or the interpreter has changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = HERE.parent
 
 
 def peer_python(name: str = "peers") -> Path:
-    """The interpreter of an environment, which is made first if need be."""
+    """The interpreter of an environment, which is made first if it is missing or out of date."""
     wanted = (HERE / f"{name}.txt").read_text(encoding="utf-8") + sys.version
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -32,7 +32,7 @@ def peer_python(name: str = "peers") -> Path:
 
 
 def _make(folder: Path, python: Path, requirements: Path) -> None:
-    print(f"making {folder.name} of {requirements.name}", file=sys.stderr)
+    print(f"making {folder.name} from {requirements.name}", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -40,7 +40,6 @@ def _make(folder: Path, python: Path, requirements: Path) -> None:
 
 
 def main() -> None:
-    """Make every environment that is not there."""
     for requirements in sorted(HERE.glob("peers*.txt")):
         print(peer_python(requirements.stem))
 

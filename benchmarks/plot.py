@@ -10,13 +10,13 @@ from report import number
 
 WIDTH, LABELS, BAR, GAP, TOP = 760, 230, 14, 12, 62
 PLOT = WIDTH - LABELS - 70
-# Ours, and everybody else's; each series of a group is paler than the one before it.
+# Colours of modelwire and of the others. Each series of a group is paler than the one before it.
 OURS, OTHERS = "#1b7f79", "#8a8f98"
 PALENESS = (1.0, 0.65, 0.4)
 
 
 def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]], *, ours: str = "modelwire") -> str:
-    """One group of bars for each label, one bar for each series. What begins with `ours` stands out."""
+    """One group of bars for each label, one bar for each series. Labels that begin with `ours` stand out in colour."""
     values = [value for group in groups.values() for value in group.values() if value > 0]
     lowest = 10 ** math.floor(math.log10(min(values)))
     scale = PLOT / math.log10(max(values) / lowest * 1.05)
@@ -41,7 +41,7 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]], *, ou
 
 
 def _frame(title: str, unit: str, series: list[str], lowest: float, scale: float, bottom: int) -> list[str]:
-    """The title, what the shades mean, and the powers of ten."""
+    """The title, the legend of the shades, and the powers of ten."""
     shades = ", ".join(series) if len(series) > 1 else ""
     note = f"{unit}, logarithmic scale" + (f"; from dark to pale: {shades}" if shades else "")
     out = [

@@ -1,4 +1,4 @@
-"""What was measured, as it is read: tables on the terminal and in `docs/benchmarks.md`, and whether goals are met."""
+"""Reports: tables on the terminal and in `docs/benchmarks.md`, and which goals are met."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PLOTS = DOCS / "benchmarks"
 
 
 class Options(argparse.Namespace):
-    """What every benchmark can be told."""
+    """Options that every benchmark has."""
 
     rounds: int
     write: bool
 
 
 def options(doc: str | None) -> Options:
-    """The command line of a benchmark, whose help is its docstring."""
+    """Parse the command line of a benchmark; its docstring is the help."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds that count, after one that warms up")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave the documentation as it is")
@@ -32,7 +32,7 @@ def options(doc: str | None) -> Options:
 
 
 class Goal(NamedTuple):
-    """Something to reach: at most `limit`, or at least that where `is_least`."""
+    """A bound for a figure: `value` is to be at most `limit`, or at least that if `is_least`."""
 
     what: str
     value: float
@@ -42,19 +42,18 @@ class Goal(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether it is reached."""
         return self.value >= self.limit if self.is_least else self.value <= self.limit
 
 
 def number(value: float) -> str:
-    """Three digits that mean something."""
+    """The number with three significant digits; without decimals from 100 on."""
     if value == 0:
         return "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown, numbers to the right."""
+    """A Markdown table; all columns but the first are aligned to the right."""
     texts = [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(head), *texts]) for column in range(len(head))]
     lines = [[name.ljust(width) for name, width in zip(head, widths, strict=True)]]
@@ -66,29 +65,32 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def goals_table(goals: Iterable[Goal]) -> str:
-    """What is to be reached, what was, and whether that is enough."""
+    """A table of goals: the bound, the measured figure, and if it is within the bound."""
     rows = []
     for goal in goals:
         bound = "at least" if goal.is_least else "at most"
-        reached = "yes" if goal.is_met else "**no**"
+        met = "yes" if goal.is_met else "**no**"
         limit, value = (f"{number(amount)} {goal.unit}" for amount in (goal.limit, goal.value))
-        rows.append([goal.what, f"{bound} {limit}", value, reached])
-    return table(["To reach", "Bound", "Measured", "Reached"], rows)
+        rows.append([goal.what, f"{bound} {limit}", value, met])
+    return table(["Goal", "Bound", "Measured", "Met"], rows)
 
 
-def publish(name: str, parts: Sequence[str], told: Options, plot: str | None = None, *, page: Path = PAGE) -> None:
-    """Print, and put into the page between the marks of that name, a plot (SVG) before all else."""
-    text = "\n\n".join([*parts, f"Medians of {told.rounds} rounds; {description()}."])
+def publish(name: str, parts: Sequence[str], chosen: Options, plot: str | None = None, *, page: Path = PAGE) -> None:
+    """Print the parts and write them into the page, between the marks of that name; a plot (SVG) goes first.
+
+    Raises `SystemExit` if the page has no such marks.
+    """
+    text = "\n\n".join([*parts, f"Medians of {chosen.rounds} rounds; {description()}."])
     print(text)
-    if not told.write:
+    if not chosen.write:
         return
     if plot is not None:
         PLOTS.mkdir(exist_ok=True)
         (PLOTS / f"{name}.svg").write_text(plot, encoding="utf-8")
         text = f"![{name.replace('_', ' ').capitalize()}](benchmarks/{name}.svg)\n\n{text}"
     begin, end = f"<!-- {name}: measured -->", f"<!-- {name}: end -->"
-    held = page.read_text(encoding="utf-8")
+    before = page.read_text(encoding="utf-8")
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not between.search(held):
-        raise SystemExit(f"{page.name} has no place for {name}: it needs {begin} and {end}")
-    page.write_text(between.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", held), encoding="utf-8")
+    if not between.search(before):
+        raise SystemExit(f"{page.name} has no place for {name}: add the lines {begin} and {end}")
+    page.write_text(between.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", before), encoding="utf-8")

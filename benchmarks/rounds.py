@@ -1,4 +1,4 @@
-"""Costs measured side by side: each contestant once a round, so that what slows the machine slows them all."""
+"""Costs measured side by side: each contestant runs once a round, so that a slow moment of the machine slows all."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ ROUNDS = 7
 
 @dataclass(frozen=True)
 class Costs:
-    """What one contestant took, round by round, in whatever unit it was measured."""
+    """One contestant's cost in each round. The unit is the contestant's."""
 
     each: Sequence[float]
 
     @property
     def median(self) -> float:
-        """The cost."""
         return statistics.median(self.each)
 
     def over(self, other: Costs) -> float:
-        """How many times the other's cost: the median of the rounds' own ratios."""
+        """This cost divided by the other's: the median of the ratios of each round."""
         return statistics.median(mine / theirs for mine, theirs in zip(self.each, other.each, strict=True))
 
 
 def interleave(contestants: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, Costs]:
-    """Run all contestants in turn, again and again. The first round warms up, and does not count."""
+    """Run all contestants in turn, round after round. The first round warms up and does not count."""
     costs: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name in _rotated(list(contestants), number):
@@ -39,13 +38,13 @@ def interleave(contestants: Mapping[str, Callable[[], float]], rounds: int = ROU
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Nobody always runs after the same neighbour's garbage."""
+    """Start each round with another contestant, so that the order favours none."""
     by %= len(names)
     return names[by:] + names[:by]
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of this process that the work takes."""
+    """Seconds of CPU time that this process needs for the work."""
     begun = time.process_time()
     work()
     return time.process_time() - begun

@@ -1,4 +1,4 @@
-"""What it costs to take a snapshot of a flow and to restore the flow from it, for each provider.
+"""The cost of taking a snapshot of a flow and restoring the flow from it, for each provider.
 
 python benchmarks/snapshots.py
 """
@@ -22,10 +22,9 @@ PROMPT = "Draw a dragon, please. " * 10
 
 
 def main() -> None:
-    """Measure, print, and write it down."""
-    told = options(__doc__)
+    chosen = options(__doc__)
     pin(CLIENT_CORE)
-    measured = interleave({name: cost(name) for name in PROVIDERS}, told.rounds)
+    measured = interleave({name: cost(name) for name in PROVIDERS}, chosen.rounds)
     plot = bars(
         "CPU time of a snapshot and of restoring it",
         "microseconds",
@@ -37,22 +36,22 @@ def main() -> None:
         table(["us of CPU", "snapshot and restore"], [[name, costs.median] for name, costs in measured.items()]),
         goals_table(goals),
     ]
-    publish("snapshots", parts, told, plot)
+    publish("snapshots", parts, chosen, plot)
 
 
 def cost(name: str) -> Callable[[], float]:
-    """Microseconds for both, of a flow that has sent its first request."""
-    # Every provider's flow takes these; `Flow` itself cannot say so.
-    make = cast("Callable[..., Flow]", PROVIDERS[name].flow)
-    asked = {"prompt": PROMPT, "credentials": {"api_key": "emulated"}} if name == "arta" else {"messages": PROMPT}
-    flow = make(**asked)
+    """A measurement: microseconds for both, of a flow that has sent its first request."""
+    # Every provider's flow takes these arguments; the type of `Flow` does not say so.
+    make = cast("Callable[..., Flow]", next(iter(PROVIDERS[name].flows.values())))
+    arguments = {"prompt": PROMPT, "credentials": {"api_key": "emulated"}} if name == "arta" else {"messages": PROMPT}
+    flow = make(**arguments)
     flow.handle(Start(bytes(32)), 1_700_000_000.0)
 
-    def there_and_back() -> None:
+    def save_and_restore() -> None:
         for _ in range(TIMES):
             type(flow).restore(flow.snapshot())
 
-    return lambda: cpu_seconds(there_and_back) / TIMES * 1e6
+    return lambda: cpu_seconds(save_and_restore) / TIMES * 1e6
 
 
 if __name__ == "__main__":

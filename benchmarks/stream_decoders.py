@@ -1,10 +1,10 @@
-"""Decoders of event streams, modelwire's or those of others, in a process of the environment that has them.
+"""Decoders of event streams, modelwire's or those of other libraries, in a process of the environment that has them.
 
-Each is driven in the cheapest way there is, by a bare loop and without an HTTP response around it: where a library
-decodes text, an incremental decoder makes that of the bytes.
+Each runs in the cheapest way, in a plain loop without an HTTP response. If a library decodes text, an incremental
+UTF-8 decoder runs before it.
 """
 
-# ruff: noqa: B007  # a loop is all that happens to an event here; the last one is looked at
+# ruff: noqa: B007  # the loops only consume the events; the last one is checked
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from importlib import import_module
 from types import GenericAlias
 from typing import Any
 
-from workers import Answers, Record
+from child_processes import JsonObject, Parent
 
-# Reads all that comes out of chunks of bytes, and gives the last event back, or nothing.
+# Decodes chunks of bytes and returns the last event; None if it makes no events.
 Decode = Callable[[list[Any]], Any]
 
 CHAT_DATA = (
@@ -28,7 +28,7 @@ CHAT_DATA = (
 )
 CHAT = b"data: " + CHAT_DATA + b"\n\n"
 KIB = 1024
-# What the last event of every stream is, to see that all were read.
+# Data of the last event of every stream. It shows that the stream was read to its end.
 LAST = '{"choices":[]}'
 
 # One event of each kind of stream.
@@ -42,12 +42,12 @@ EVENTS = {
     "64 KiB, lines of 64 B": (b"data: " + CHAT_DATA[:57] + b"\n") * KIB + b"\n",
 }
 
-# How a stream is cut: bytes, or this.
+# How a stream is cut: a number of bytes, or one of these.
 WHOLE, EVENT, TEXT = "whole", "one event", "data as text"
 
 
 def event_of(kind: str, size: int) -> bytes:
-    """One event of a kind above, or of a `line` or `lines` of about that size."""
+    """One event of a kind above; for `line` and `lines`, one of about `size` bytes."""
     if kind == "line":
         return b"data: " + b"x" * (size - 8) + b"\n\n"
     if kind == "lines":
@@ -57,7 +57,7 @@ def event_of(kind: str, size: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def chunks_of(kind: str, size: int, events: int, cut: str | int) -> list[Any]:
-    """A stream of so many events, in pieces. Kept while all decoders read the same."""
+    """A stream in pieces. Cached, because every decoder reads the same one in turn."""
     event = event_of(kind, size)
     if cut == TEXT:
         return [f"{event[6:].decode().strip()}{' ' * (number % 2)}" for number in range(events)]
@@ -66,11 +66,11 @@ def chunks_of(kind: str, size: int, events: int, cut: str | int) -> list[Any]:
     return [stream[start : start + width] for start in range(0, len(stream), width)]
 
 
-# Ours, and what it is measured by.
+# modelwire's decoder, and the lower bounds.
 
 
 def modelwire(chunks: list[bytes]) -> Any:
-    """Events, their data as bytes."""
+    """Decode events, with data as bytes."""
     feed = _decoder().feed
     event: Any = None
     for chunk in chunks:
@@ -80,7 +80,7 @@ def modelwire(chunks: list[bytes]) -> Any:
 
 
 def modelwire_text(chunks: list[bytes]) -> Any:
-    """The same, and their data as text."""
+    """The same, with data as text."""
     feed = _decoder().feed
     event: Any = None
     for chunk in chunks:
@@ -90,7 +90,7 @@ def modelwire_text(chunks: list[bytes]) -> Any:
 
 
 def modelwire_json(chunks: list[bytes]) -> Any:
-    """The same, and their data as typed JSON."""
+    """The same, with data as typed JSON."""
     feed, shape = _decoder().feed, _chunk_shape()
     event: Any = None
     for chunk in chunks:
@@ -106,7 +106,7 @@ def _decoder() -> Any:
 
 @cache
 def _chunk_shape() -> type:
-    """What a client wants of an OpenAI-style chunk."""
+    """The fields that a client reads from an OpenAI-style chunk."""
     struct = import_module("msgspec").defstruct
     delta = struct("Delta", [("content", str, "")])
     choice = struct("Choice", [("delta", delta), ("finish_reason", str | None, None)])
@@ -115,13 +115,13 @@ def _chunk_shape() -> type:
 
 
 def split(chunks: list[bytes]) -> None:
-    """The floor of what looks at every byte: cutting each chunk at blank lines, and no more."""
+    """The lower bound for code that looks at every byte: cut each chunk at blank lines."""
     for chunk in chunks:
         chunk.split(b"\n\n")
 
 
 def join(chunks: list[bytes]) -> None:
-    """The floor of what keeps an event of one line that comes in pieces: collecting them, and joining them once."""
+    """The lower bound for an event of one line that arrives in pieces: collect them, and join them once."""
     pieces = []
     for chunk in chunks:
         pieces.append(chunk)
@@ -131,16 +131,16 @@ def join(chunks: list[bytes]) -> None:
 
 
 def json_loads(texts: list[str]) -> None:
-    """What the data of the events costs a client that has only `json.loads`, without any decoding of streams."""
+    """The lower bound for a client with `json.loads`: parse the data, without decoding the stream."""
     for text in texts:
         json.loads(text)
 
 
-# Theirs.
+# The decoders of other libraries.
 
 
 def httpx_sse(chunks: list[bytes]) -> Any:
-    """The two decoders inside `EventSource`."""
+    """The two decoders inside httpx-sse's `EventSource`."""
     library = import_module("httpx_sse._decoders")
     decode_text = codecs.getincrementaldecoder("utf-8")("replace").decode
     decode_lines, decode = library.SSELineDecoder().decode, library.SSEDecoder().decode
@@ -154,7 +154,7 @@ def httpx_sse(chunks: list[bytes]) -> Any:
 
 
 def httpx2(chunks: list[bytes]) -> Any:
-    """The parser inside `EventSource`."""
+    """The parser inside httpx2's `EventSource`."""
     decode_text = codecs.getincrementaldecoder("utf-8")("replace").decode
     decode = import_module("httpx2._sse")._SSEParser().decode
     event: Any = None
@@ -165,7 +165,7 @@ def httpx2(chunks: list[bytes]) -> Any:
 
 
 def openai(chunks: list[bytes]) -> Any:
-    """What its clients use."""
+    """The decoder of openai's clients."""
     event: Any = None
     for event in import_module("openai._streaming").SSEDecoder().iter_bytes(iter(chunks)):
         pass
@@ -173,7 +173,7 @@ def openai(chunks: list[bytes]) -> Any:
 
 
 def anthropic(chunks: list[bytes]) -> Any:
-    """What its clients use."""
+    """The decoder of anthropic's clients."""
     event: Any = None
     for event in import_module("anthropic._streaming").SSEDecoder().iter_bytes(iter(chunks)):
         pass
@@ -181,7 +181,7 @@ def anthropic(chunks: list[bytes]) -> Any:
 
 
 def sseclient(chunks: list[bytes]) -> Any:
-    """The client, over bytes instead of a response."""
+    """The client of sseclient-py, over bytes instead of a response."""
     event: Any = None
     for event in import_module("sseclient").SSEClient(iter(chunks)).events():
         pass
@@ -206,20 +206,20 @@ PEERS: dict[str, Decode] = {
 
 
 def main() -> None:
-    """Answer what decoding a stream costs, in seconds of CPU time."""
-    answers = Answers()
+    """For each request, decode a stream and send the seconds of CPU time."""
+    parent = Parent()
     cpu_seconds = import_module("rounds").cpu_seconds
-    answers.tell(ready=True)
+    parent.send(ready=True)
 
-    def answer(question: Record) -> Record:
-        decode = (OURS | PEERS)[question["decoder"]]
-        chunks = chunks_of(question["kind"], question["size"], question["events"], question["cut"])
+    def handle(request: JsonObject) -> JsonObject:
+        decode = (OURS | PEERS)[request["decoder"]]
+        chunks = chunks_of(request["kind"], request["size"], request["events"], request["cut"])
         last: list[Any] = []
         seconds = cpu_seconds(lambda: last.append(decode(chunks)))
-        assert last[0] is None or last[0].data == LAST, f"not all was read: {question}"
+        assert last[0] is None or last[0].data == LAST, f"the decoder did not reach the last event: {request}"
         return {"seconds": seconds}
 
-    answers.serve(answer)
+    parent.serve(handle)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""The server of event streams, a process of its own.
+"""The server of event streams, in a process of its own.
 
-What a client calls the model says how its answer is to come, so that every client can say it:
-`MODE:EVENTS:STREAMS:PID`, where PID is the client's process and STREAMS how many it reads at a time.
+The request's model says how to send the response, because every client can set it. It is `MODE:EVENTS:STREAMS:PID`:
+EVENTS of each stream, STREAMS that the client reads at a time, and the PID of the client's process. The modes:
 
-coalesced   as fast as it is taken, in large writes
-written     once all streams are open, one event a write, in turn; each write waits until the client sleeps
-held        half of it; the rest a while after all streams have had that
-stamped     the first event, whose text is the moment (monotonic, ns) at which it is written; the rest after that
+coalesced     as fast as the client takes it, in large writes
+one-a-write   once all streams are open, one event a write, to each stream in turn; each write waits until the client
+              sleeps
+half          half of it; the rest 2 seconds after all streams have received that
+timestamped   the first event, whose text is the moment (monotonic, ns) of its write; then the rest
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from asyncio import StreamReader, StreamWriter
 from threading import Thread
 from typing import NamedTuple
 
-from events_served import Answer, answer_at
-from sleeper import Sleeper
-from workers import Answers, Record
+from child_processes import JsonObject, Parent
+from stream_content import Answer, answer_at
+from watched_process import WatchedProcess
 
 WRITE_SIZE = 256 * 1024
-HOLD = 2.0  # seconds
+# Seconds for which all streams stay open in mode `half`, for a measurement of memory.
+PAUSE = 2.0
+# Connections: above the 1,000 streams that connect at once.
 BACKLOG = 4096
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Plan(NamedTuple):
-    """How an answer is to come."""
+    """A model, parsed."""
 
     mode: str
     events: int
@@ -40,8 +43,8 @@ class Plan(NamedTuple):
     pid: int
 
 
-class Gathering:
-    """Streams that wait for each other."""
+class Group:
+    """The streams of one run, which wait for each other."""
 
     def __init__(self) -> None:
         self.files: list[int] = []
@@ -49,56 +52,59 @@ class Gathering:
 
 
 class Server:
-    """Answers every request with a stream; `steady` is what the last `written` one cost the client, in seconds."""
+    """Responds to every request with a stream.
+
+    `steady`: seconds of CPU time that the last `one-a-write` run cost the client while all streams were open.
+    """
 
     def __init__(self) -> None:
         self.steady = 0.0
-        self._gatherings: dict[Plan, Gathering] = {}
+        self._groups: dict[Plan, Group] = {}
 
-    async def converse(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """One connection, request after request."""
+    async def serve_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Respond to one request after the other."""
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _LENGTH.search(head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
-                await self._answer(head.split(b" ", 2)[1].decode(), body, writer)
+                await self._respond(head.split(b" ", 2)[1].decode(), body, writer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def _answer(self, path: str, body: bytes, writer: StreamWriter) -> None:
+    async def _respond(self, path: str, body: bytes, writer: StreamWriter) -> None:
         mode, *numbers = str(json.loads(body)["model"]).rpartition("/")[2].split(":")
         plan = Plan(mode, *map(int, numbers))
         answer = answer_at(path)
         if mode == "coalesced":
             await _send(writer, answer.before + answer.events(plan.events) + answer.after)
-        elif mode == "stamped":
-            await self._send_stamped(plan, answer, writer)
+        elif mode == "timestamped":
+            await self._send_timestamped(plan, answer, writer)
         else:
-            await self._send_gathered(plan, answer, writer)
+            await self._send_as_group(plan, answer, writer)
 
-    async def _send_gathered(self, plan: Plan, answer: Answer, writer: StreamWriter) -> None:
-        half = answer.events(plan.events // 2) if plan.mode == "held" else b""
+    async def _send_as_group(self, plan: Plan, answer: Answer, writer: StreamWriter) -> None:
+        half = answer.events(plan.events // 2) if plan.mode == "half" else b""
         await _send(writer, answer.before + half)
-        gathering = self._gatherings.setdefault(plan, Gathering())
-        gathering.files.append(writer.get_extra_info("socket").fileno())
-        if len(gathering.files) < plan.streams:
-            await gathering.is_done.wait()
+        group = self._groups.setdefault(plan, Group())
+        group.files.append(writer.get_extra_info("socket").fileno())
+        if len(group.files) < plan.streams:
+            await group.is_done.wait()
         else:
-            del self._gatherings[plan]
-            if plan.mode == "held":
-                await asyncio.sleep(HOLD)
+            del self._groups[plan]
+            if plan.mode == "half":
+                await asyncio.sleep(PAUSE)
             else:
-                self._write_in_turn(plan, answer, gathering.files)
-            gathering.is_done.set()
+                self._write_in_turn(plan, answer, group.files)
+            group.is_done.set()
         await _send(writer, half + answer.after)
 
     def _write_in_turn(self, plan: Plan, answer: Answer, files: list[int]) -> None:
-        """Nothing else is done meanwhile: whoever is measured waits for these writes."""
-        with Sleeper(plan.pid) as client:
+        """Write every event. This blocks the event loop on purpose: the client waits for nothing else."""
+        with WatchedProcess(plan.pid) as client:
             client.wait()
             before = client.cpu_seconds
             for number in range(plan.events):
@@ -108,9 +114,9 @@ class Server:
             client.wait()
             self.steady = client.cpu_seconds - before
 
-    async def _send_stamped(self, plan: Plan, answer: Answer, writer: StreamWriter) -> None:
+    async def _send_timestamped(self, plan: Plan, answer: Answer, writer: StreamWriter) -> None:
         file = writer.get_extra_info("socket").fileno()
-        with Sleeper(plan.pid) as client:
+        with WatchedProcess(plan.pid) as client:
             client.wait()
             os.write(file, answer.before + answer.event(str(time.monotonic_ns())))
             client.wait()
@@ -123,22 +129,22 @@ async def _send(writer: StreamWriter, data: bytes) -> None:
         await writer.drain()
 
 
-async def _serve(server: Server, answers: Answers) -> None:
-    listening = await asyncio.start_server(server.converse, "127.0.0.1", 0, backlog=BACKLOG)
-    answers.tell(port=listening.sockets[0].getsockname()[1])
+async def _serve(server: Server, parent: Parent) -> None:
+    listening = await asyncio.start_server(server.serve_connection, "127.0.0.1", 0, backlog=BACKLOG)
+    parent.send(port=listening.sockets[0].getsockname()[1])
     await listening.serve_forever()
 
 
 def main() -> None:
-    """Say the port, serve, and say what was measured when asked."""
-    answers = Answers()
+    """Send the port, serve, and send `steady` for each request."""
+    parent = Parent()
     server = Server()
-    Thread(target=lambda: asyncio.run(_serve(server, answers)), daemon=True).start()
+    Thread(target=lambda: asyncio.run(_serve(server, parent)), daemon=True).start()
 
-    def answer(question: Record) -> Record:
+    def handle(request: JsonObject) -> JsonObject:
         return {"steady": server.steady}
 
-    answers.serve(answer)
+    parent.serve(handle)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A flow of modelwire's for OpenAI's API, as a provider outside of the library would write it."""
+"""A flow for OpenAI's API, written as the author of a provider outside modelwire would write it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from modelwire.outputs import TextDelta
 from modelwire.sse import ServerSentEvent
 from modelwire.text import EventSink
 
-from .running import body
-from .wire import ChatChunk
+from .openai_request import body
+from .openai_response import ChatChunk
 
 
 @dataclass(kw_only=True)
 class OpenAiChat(Flow):
-    """One answer."""
+    """One answer, piece by piece."""
 
     url: str
     model: str
 
     def start(self) -> Steps:
-        """Ask, and hand on the answer as it comes."""
-        yield from self.stream(self.request, lambda: EventSink(self.take, self.limits))
+        yield from self.stream(self.request, lambda: EventSink(self.on_event, self.limits))
 
     def request(self) -> Request:
-        """What is asked."""
         return Request(
             method="POST",
             url=f"{self.url}/chat/completions",
@@ -34,8 +32,8 @@ class OpenAiChat(Flow):
             body=body(self.model),
         )
 
-    def take(self, event: ServerSentEvent) -> bool:
-        """One event of the answer."""
+    def on_event(self, event: ServerSentEvent) -> bool:
+        """Emit the text of one event. Returns True after the last one."""
         if event.raw == b"[DONE]":
             return True
         text = event.decode(ChatChunk).choices[0].delta.content
