@@ -1,36 +1,30 @@
-"""What the chat flows share: the messages they begin with."""
+"""The flows that answer messages with text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, cast
+from typing import cast
 
-from .flow import Flow
 from .messages import Message, Messages, as_messages, format_prompt
-from .provider import resolve_model
+from .models import ModelFlow
 
 
 @dataclass(kw_only=True)
-class ChatFlow(Flow):
-    """A flow that answers messages with text. `messages` is a prompt, or the history; `model` one of its models.
+class ChatFlow(ModelFlow):
+    """A flow that answers messages with text. `messages` is a prompt, or the history.
 
     Raises `InvalidInput` for an empty prompt and for an unknown model.
     """
 
-    models: ClassVar[dict[str, tuple[str, ...]]]
-    default_model: ClassVar[str]
-
-    messages: Messages = field(metadata={"stored": tuple[Message, ...]}, repr=False)
-    model: str | None = None
+    messages: Messages = field(metadata={"saved_as": tuple[Message, ...]}, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.messages = as_messages(self.messages)
-        resolve_model(self.models, self.model, self.default_model, type(self).__name__)
 
     @property
     def history(self) -> tuple[Message, ...]:
-        """The messages, as such."""
+        """The messages as `Message`s."""
         return cast("tuple[Message, ...]", self.messages)
 
     @property

@@ -53,7 +53,6 @@ class ImageDownload(Flow):
             method="GET",
             url=self.url,
             headers=(("accept", "image/*"),),
-            timeout=self.limits.silence,
             public_only=not is_provider,
         )
 

@@ -1,68 +1,100 @@
-"""What a provider tells of itself: the record that the catalog holds, and the values that its users may set."""
+"""The record of a provider: its flows, and what a user must know of its service."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from .chat import ChatFlow
+from .engine.snapshot import struct_of_field
 from .errors import InvalidInput
 from .flow import Flow
-from .http import Request, origin
+from .http import Request, join_url, origin
+from .image import ImageFlow
 from .login import LoginFlow
 from .names import find_name, require_utf8
 
+if TYPE_CHECKING:
+    from .emulators.emulator import Behaviour, Emulator
+
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+Kind = Literal["chat", "image"]
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider: its names, its flow, and what a user must know of its service.
+    """One service under one name, with one set of credentials.
 
-    `models` maps every name that a user may type to the name on the wire, or to several of which one is drawn.
-    `answers` says whether the service is known to answer today; `note` says why not, or on what terms.
-    `secret_field` is the one field of the credentials that a person can bring by hand; empty where there is none.
-    `login` is the flow by which a person logs in with a browser; it takes the same `options` and `endpoints`.
-    `environment` maps a variable of the environment to what it fills: `credentials.NAME` or `options.NAME`.
+    `chat`, `image` and `login` are its flows; a service may lack any of them. Each takes `options` and `endpoints`.
+    Options, credentials and models are declared in the flows alone. `endpoints` says where the service is: fields
+    that hold a URL are hosts, all others paths.
+
+    `secret_field` is the one field of the credentials that a person can supply by hand; empty if there is none.
+    `environment` maps what is filled (`credentials.NAME`, `options.NAME`, `base_url`) to environment variables, the
+    first one that is set counts. `<NAME>_BASE_URL` always comes first for the base URL.
+    `emulator` makes the service's other side, for tests and demos.
+    `status` says whether the service is known to answer; `note` says why not, or on what terms.
     """
 
     name: str
     label: str
-    kind: Literal["chat", "image"]
-    flow: type[Flow]
-    models: dict[str, tuple[str, ...]]
-    default_model: str
-    options: type[msgspec.Struct]
-    endpoints: type[msgspec.Struct]
-    credentials: type[msgspec.Struct] | None = None
-    conversation: type[msgspec.Struct] | None = None
-    secret_field: str = ""
+    chat: type[ChatFlow] | None = None
+    image: type[ImageFlow] | None = None
     login: type[LoginFlow] | None = None
-    environment: dict[str, str] = {}
+    emulator: Callable[[Behaviour, bytes], Emulator] | None = None
+    endpoints: msgspec.Struct
+    secret_field: str = ""
+    environment: dict[str, tuple[str, ...]] = {}
     website: str
-    answers: Literal["yes", "no", "unknown"]
+    status: Literal["live", "gone", "unknown"]
     note: str
 
+    def __post_init__(self) -> None:
+        if self.chat is None and self.image is None:
+            raise InvalidInput(f"the provider {self.name!r} has neither a chat nor an image flow")
 
-def resolve_model(
-    models: Mapping[str, tuple[str, ...]], model: str | None, default: str, provider: str
-) -> tuple[str, ...]:
-    """What a model is called on the wire: the candidates of an alias, or the one whose own name was given.
+    @property
+    def flows(self) -> dict[Kind, type[ChatFlow] | type[ImageFlow]]:
+        """The flows that ask a model, by kind."""
+        flows: dict[Kind, type[ChatFlow] | type[ImageFlow]] = {}
+        if self.chat is not None:
+            flows["chat"] = self.chat
+        if self.image is not None:
+            flows["image"] = self.image
+        return flows
 
-    Raises `InvalidInput` with the nearest name for a model that the provider does not have.
-    """
-    if not model:
-        return models[default]
-    own_names = {wire: (wire,) for candidates in models.values() for wire in candidates}
-    known = own_names | dict(models)
-    return known[find_name(model, known, "model", where=f" for {provider}")]
+    @property
+    def credentials(self) -> type[msgspec.Struct] | None:
+        """The type of the credentials; None if the provider needs none."""
+        return next((kind for flow in self.flows.values() if (kind := flow.credentials_type()) is not None), None)
+
+    @property
+    def conversation(self) -> type[msgspec.Struct] | None:
+        """The type of a conversation that can be continued; None if the provider keeps none."""
+        return None if self.chat is None else struct_of_field(self.chat, "conversation")
+
+    def variables(self, target: str) -> tuple[str, ...]:
+        """The environment variables that fill `credentials.NAME`, `options.NAME` or `base_url`, the first one first."""
+        own = self.environment.get(target, ())
+        return (f"{self.name.upper().replace('-', '_')}_BASE_URL", *own) if target == "base_url" else own
+
+
+def options_type(flow: type[Flow]) -> type[msgspec.Struct]:
+    """The type of a flow's options, from the annotation of that field; an empty one if it has none."""
+    return struct_of_field(flow, "options") or NoOptions
+
+
+class NoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a flow that has none."""
 
 
 def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
     """A provider's options from what a user gave, numbers also as text.
 
-    Raises `InvalidInput` for an unknown key, with the nearest, and for a value of the wrong type.
+    Raises `InvalidInput` for an unknown key, with the nearest one, and for a value of the wrong type.
     """
     fields = options.__struct_fields__
     named = {}
@@ -75,17 +107,20 @@ def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
         raise InvalidInput(f"bad option: {error}") from None
 
 
-def with_base_url(endpoints: type[StructT], base_url: str) -> StructT:
-    """A provider's endpoints with every host replaced by one base; paths stay as they are.
+def with_base_url(endpoints: StructT, base_url: str) -> StructT:
+    """A provider's endpoints with every host replaced by one base URL; paths stay as they are.
 
-    Fields that hold a URL are hosts, all others paths. Raises `InvalidInput` for what is not an http(s) URL.
+    Fields that hold a URL are hosts, all others paths. The base URL may have a query, which every request then
+    carries. Raises `InvalidInput` for one that is not an http(s) URL, or that has a user name or a fragment.
     """
-    base = base_url.rstrip("/")
-    if "?" in base or "#" in base:
-        raise InvalidInput("a base URL has no query and no fragment")
+    address, separator, query = base_url.partition("?")
+    base = address.rstrip("/") + separator + query
+    if "#" in base:
+        raise InvalidInput("a base URL has no fragment: leave out the '#' and what follows it")
     origin(base)
     if "@" in urlsplit(base).netloc:
-        raise InvalidInput("a base URL has no user name and no password")
-    Request(method="GET", url=base)
-    defaults = msgspec.structs.asdict(endpoints())
-    return endpoints(**{name: base for name, value in defaults.items() if value.startswith(("http:", "https:"))})
+        raise InvalidInput("a base URL has no user name and no password: leave them out")
+    Request(method="GET", url=join_url(base, "/"))
+    defaults = msgspec.structs.asdict(endpoints)
+    hosts = {name: base for name, value in defaults.items() if value.startswith(("http:", "https:"))}
+    return msgspec.structs.replace(endpoints, **hosts)

@@ -1,4 +1,4 @@
-"""What a flow can wait for: an answer to a request, an answer of a page, a time."""
+"""The three things that a flow can wait for: the end of an attempt, a page's value, a moment."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ from modelwire.http import Headers, Request
 
 
 class Sink(Protocol):
-    """Where the body of a streamed answer goes. A new one is made for each try."""
+    """The receiver of a streamed body. Each attempt gets a new one."""
 
     def feed(self, data: bytes) -> bool:
-        """Take the next bytes; True once the answer is complete and nothing more of the body is wanted."""
+        """Take the next bytes. True once the answer is complete and the rest of the body is not wanted."""
         ...
 
     def end(self) -> None:
-        """The body ended. Raises `TruncatedError` (or another `FlowFailed`) where the answer had not."""
+        """The body ended. Raises `TruncatedError` (or another `FlowFailed`) if the answer had not."""
         ...
 
 
-class Exchange:
-    """One sending of one request. The engine fills it in, the phase that waits for it reads it when it is over."""
+class Attempt:
+    """One sending of one request, and its response. The engine fills it in; the phase reads it when it is over."""
 
-    __slots__ = ("allow", "body", "error", "headers", "limit", "request", "sink", "size", "status", "was_in_doubt")
+    __slots__ = ("allow", "body", "error", "headers", "limit", "request", "sink", "size", "status")
 
     def __init__(self, request: Request, sink: Sink | None, allow: Collection[int], limit: int) -> None:
         self.request = request
         self.sink = sink
         self.allow = allow
         self.limit = limit  # bytes of body
-        self.status = 0  # 0 until the head came
+        self.status = 0  # until the head arrives
         self.headers: Headers = ()
-        self.body = bytearray()  # what no sink took
-        self.size = 0
+        self.body = bytearray()  # empty if a sink takes the body
+        self.size = 0  # bytes of body so far
         self.error: FlowFailed | None = None
-        self.was_in_doubt = False  # something before it in its phase may have been carried out
 
     @property
     def is_success(self) -> bool:
@@ -45,7 +44,7 @@ class Exchange:
 
 
 class Evaluation:
-    """One script in a page, and what came of it: the engine fills it in."""
+    """One script to evaluate in the open page, and its outcome. The engine fills it in."""
 
     __slots__ = ("outcome", "script")
 
@@ -54,8 +53,8 @@ class Evaluation:
         self.outcome: PageEvaluated | FlowFailed | None = None
 
 
-class Nap:
-    """A wait for a time (Unix, seconds)."""
+class Pause:
+    """A wait until a moment (Unix time, seconds)."""
 
     __slots__ = ("until",)
 
@@ -63,5 +62,5 @@ class Nap:
         self.until = until
 
 
-Wait = Exchange | Evaluation | Nap
+Wait = Attempt | Evaluation | Pause
 RequestBuilder = Callable[[], Request]

@@ -1,6 +1,6 @@
-"""ARTA: an anonymous account, a job, and a status that is asked for until there are images.
+"""ARTA: an anonymous account, a job, and a status that is polled until there are images.
 
-The wire is described in `docs/wires.md`. No API key is in this repository: it is the user's own.
+The wire is described in `docs/wires.md`. The API key is the user's own: none is in this repository.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import msgspec
 from msgspec import Meta
 
 from modelwire.errors import InvalidInput, JobFailed, LoginRequiredError, Refused, RemoteProtocolError
-from modelwire.flow import NOT_SAVED, Flow, Phase, Steps
-from modelwire.http import Request, Response, form_body, json_body, origin
+from modelwire.flow import NOT_SAVED, Phase, Steps, credentials_field
+from modelwire.http import Request, Response, form_body, join_url, json_body, origin
+from modelwire.image import ImageFlow
 from modelwire.json import JsonValue
-from modelwire.messages import Message, Messages, as_messages, last_user_message
+from modelwire.models import Models
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, LoginRequired, StatusChanged
-from modelwire.provider import Provider, resolve_model
+from modelwire.provider import Provider
 from modelwire.redaction import printable
 
 LABEL = "ARTA"
-# Statuses by which the service says that the token is not, or no longer, good. The token service says 400 as well.
+# Statuses of a refused token. The token service also uses 400.
 REFUSED = (401, 403)
 REFRESH_REFUSED = (400, 401, 403)
-# A clock that was set back a little does not make credentials unreadable.
+# Seconds: credentials issued this far in the future are still used, because a clock may have been set back.
 CLOCK_SKEW = 300.0
 LOWEST_SEED, HIGHEST_SEED = 9999, 99999999
-# What can stand in a path without meaning anything there. Dots alone would climb out of it.
+# Characters that are safe in a path. An id of dots alone would climb out of it.
 _RECORD_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]{1,200}")
 
 # fmt: off
@@ -45,7 +46,7 @@ STYLES = (
     "Death metal", "GPT4o", "High GPT4o", "GPT4o Ghibli",
 )
 # fmt: on
-# Aliases that do not follow the rule of `alias_of`.
+# Aliases that do not follow the rule of `alias_of`. One of several styles is drawn.
 _OTHER_ALIASES = {
     "flux-dev": ("F Dev",),
     "flux-pro": ("F Pro",),
@@ -54,7 +55,7 @@ _OTHER_ALIASES = {
 
 
 def require_url(url: str) -> str:
-    """The URL of an image. Raises `RemoteProtocolError` for one that it cannot be fetched from."""
+    """The URL of an image. Raises `RemoteProtocolError` if nothing can be fetched from it."""
     try:
         origin(Request(method="GET", url=url).url)
     except InvalidInput:
@@ -63,7 +64,7 @@ def require_url(url: str) -> str:
 
 
 def alias_of(style: str) -> str:
-    """The name that users type for a style: in lower case, its words joined by dashes."""
+    """The name that users type for a style: in lower case, words joined by dashes."""
     return re.sub(r"[ _]", "-", style).lower()
 
 
@@ -79,7 +80,7 @@ class ArtaEndpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArtaOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set. `n` is the number of images, `seed` is drawn if None, `poll_interval` is in seconds."""
+    """Options. `n` is the number of images, `seed` is drawn if None, `poll_interval` is in seconds."""
 
     negative_prompt: str = "blurry, deformed hands, ugly"
     n: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -94,7 +95,7 @@ class ArtaOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ArtaCredentials(msgspec.Struct, frozen=True, kw_only=True):
     """The user's own API key, and the anonymous account that was made with it.
 
-    `expires_in` is the token's life in seconds, counted from `issued_at` (Unix time).
+    `expires_in` is the lifetime of the token in seconds, from `issued_at` (Unix time).
     """
 
     api_key: str = ""
@@ -107,10 +108,10 @@ class ArtaCredentials(msgspec.Struct, frozen=True, kw_only=True):
         return f"ArtaCredentials(issued_at={self.issued_at}, expires_in={self.expires_in})"
 
 
-# The wire: what comes back.
+# The wire: the responses.
 
 
-# No token is as good as none, and one that no header can carry would be kept for nothing.
+# An empty token, or one with characters that no header can carry, is refused.
 Token = Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
 
 
@@ -131,7 +132,7 @@ class RefreshResponse(msgspec.Struct):
 
 
 class SubmitResponse(msgspec.Struct):
-    """A job was taken if there is a `record_id`, and surely not if there is one of the others."""
+    """The service accepted the job if there is a `record_id`, and refused it if there is one of the others."""
 
     record_id: str | int | None = None
     error: JsonValue = None
@@ -140,97 +141,82 @@ class SubmitResponse(msgspec.Struct):
 
 
 class ImageResponse(msgspec.Struct):
-    """Where one image is."""
+    """The address of one image."""
 
     url: str
 
 
 class StatusResponse(msgspec.Struct):
-    """How far a job is."""
+    """The state of a job."""
 
     status: str
     response: list[ImageResponse] | None = None
 
 
 @dataclass(kw_only=True)
-class ArtaImage(Flow):
-    """An image job with ARTA: `StatusChanged` as it moves on, then an `ImageReady` for each image.
+class ArtaImage(ImageFlow):
+    """An image job with ARTA: a `StatusChanged` for each change, then an `ImageReady` for each image.
 
-    `prompt` is what to draw, else the last user message of `messages`. Raises `InvalidInput` where both are empty,
-    and for an unknown model. From `JobAccepted` on, a snapshot is enough to get the images, also in another process.
+    From `JobAccepted` on, a snapshot is enough to get the images, also in another process.
     """
 
-    default_timeout: ClassVar[float] = 300.0
-    models: ClassVar[dict[str, tuple[str, ...]]] = {alias_of(style): (style,) for style in STYLES} | _OTHER_ALIASES
-    default_model: ClassVar[str] = "flux"
+    models: ClassVar[Models] = {alias_of(style): (style,) for style in STYLES} | _OTHER_ALIASES
+    default_model: ClassVar[str | None] = "flux"
 
-    prompt: str = field(default="", repr=False)
-    messages: Messages = field(default=(), metadata={"stored": tuple[Message, ...]}, repr=False)
-    model: str | None = None
-    credentials_type: ClassVar[type[msgspec.Struct] | None] = ArtaCredentials
     credential_phases: ClassVar[frozenset[str]] = frozenset({"start", "refresh"})
 
-    credentials: ArtaCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
+    credentials: ArtaCredentials | None = credentials_field()
     options: ArtaOptions = ArtaOptions()
     endpoints: ArtaEndpoints = ArtaEndpoints()
 
-    style: str = field(default="", init=False)
     seed: int = field(default=0, init=False)
     record_id: str = field(default="", init=False)
     submitted_at: float = field(default=0.0, init=False)
-    # The status that was told last. Another process begins anew: whoever watches there has been told nothing.
-    told: str = field(default="", init=False, metadata=NOT_SAVED)
-    # A token was refused, and replaced; the new one has not been of use yet.
+    # The last status emitted. Not saved: after a restore the user has seen nothing yet.
+    emitted_status: str = field(default="", init=False, metadata=NOT_SAVED)
+    # A token was refused and replaced, and the new one has not been accepted yet.
     was_renewed: bool = field(default=False, init=False, metadata=NOT_SAVED)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.prompt.strip():
-            self.prompt = last_user_message(as_messages(self.messages or ""))
-        as_messages(self.prompt)
-        self.messages = ()
-        resolve_model(self.models, self.model, self.default_model, LABEL)
-
     def start(self) -> Steps:
-        """Settle what is left to chance, and see what the credentials are worth; sign up if that is not enough.
+        """Draw what the user left open, and check the credentials; sign up if they are not enough.
 
-        A token is used while it is younger than half its life, and refreshed in the second half of it.
+        A token is used in the first half of its lifetime, and refreshed in the second half.
         """
-        self.settle()
-        held = self.credentials or ArtaCredentials()
-        age = self.now - held.issued_at
-        if held.id_token and -CLOCK_SKEW <= age < held.expires_in / 2:
-            self.was_renewed = False  # it is another's: should it be refused, a new one may be had
+        self.draw_choices()
+        account = self.account
+        age = self.now - account.issued_at
+        if account.id_token and -CLOCK_SKEW <= age < account.expires_in / 2:
+            self.was_renewed = False  # this token was not issued to this flow: if it is refused, it may be renewed
             return self.next_phase()
-        if held.refresh_token and held.expires_in / 2 <= age < held.expires_in:
+        if account.refresh_token and account.expires_in / 2 <= age < account.expires_in:
             return self.refresh
-        if not held.api_key:
+        if not account.api_key:
             self.emit(LoginRequired(LABEL, PROVIDER.website))
-            raise LoginRequiredError("ARTA needs an API key of your own: set ARTA_API_KEY, or 'modelwire login arta'")
-        response = yield from self.fetch(partial(self.sign_up_request, held.api_key))
-        self.keep(response.decode(SignUpResponse))
+            raise LoginRequiredError("ARTA needs an API key of your own: set ARTA_API_KEY, or supply credentials")
+        response = yield from self.fetch(partial(self.sign_up_request, account.api_key))
+        self.use_token(response.decode(SignUpResponse))
         return self.next_phase()
 
     def refresh(self) -> Steps:
-        """Trade the refresh token for a new token; where that is refused, begin again with a new account."""
+        """Trade the refresh token for a new token; if that is refused, begin again with a new account."""
         response = yield from self.fetch(self.refresh_request, allow=REFRESH_REFUSED)
         if response.status in REFRESH_REFUSED:
-            self.credentials = ArtaCredentials(api_key=self.held.api_key)
+            self.credentials = ArtaCredentials(api_key=self.account.api_key)
             return self.start
-        self.keep(response.decode(RefreshResponse))
+        self.use_token(response.decode(RefreshResponse))
         return self.next_phase()
 
     def submit(self) -> Steps:
-        """Ask for the images. What is lost from here on may have been paid for: this is sent once."""
-        if not self.held.id_token:
+        """Ask for the images. This may cost money, so it is sent once."""
+        if not self.account.id_token:
             return self.start
         response = yield from self.fetch(self.submit_request, allow=REFUSED)
         if response.status in REFUSED:
             return self.renew(response)
-        answer = response.decode(SubmitResponse)
-        record_id = answer.record_id
-        if not record_id and (answer.error or answer.message or answer.detail):
-            raise JobFailed(f"the service took no job: {self.excerpt(response)}")
+        submitted = response.decode(SubmitResponse)
+        record_id = submitted.record_id
+        if not record_id and (submitted.error or submitted.message or submitted.detail):
+            raise JobFailed(f"the service did not accept the job: {self.excerpt(response)}")
         self.record_id = self.require_record_id(str(record_id or ""))
         self.submitted_at = self.now
         self.was_renewed = False
@@ -238,8 +224,8 @@ class ArtaImage(Flow):
         return self.poll
 
     def poll(self) -> Steps:
-        """Ask how far the job is, until it is done. Each status is told when it changes."""
-        if not self.held.id_token:
+        """Poll the job until it is done. Each change of its status is emitted."""
+        if not self.account.id_token:
             return self.start
         while True:
             response = yield from self.fetch(self.status_request, allow=REFUSED)
@@ -252,63 +238,62 @@ class ArtaImage(Flow):
                 return None
             if job.status not in _PROGRESS:
                 raise JobFailed(f"the job ended with status {printable(job.status, 60)!r}")
-            if job.status != self.told:
-                self.told = job.status
+            if job.status != self.emitted_status:
+                self.emitted_status = job.status
                 self.emit(_PROGRESS[job.status])
             yield from self.sleep(self.options.poll_interval)
 
     def require_record_id(self, record_id: str) -> str:
-        """The id of a job, which will stand in URLs. Raises `RemoteProtocolError` for one that cannot."""
+        """The id of a job, which stands in URLs. Raises `RemoteProtocolError` if it is not safe there."""
         if not _RECORD_ID.fullmatch(record_id):
-            raise RemoteProtocolError("the service gave no id of a job that can stand in a URL - at `$.record_id`")
+            raise RemoteProtocolError("the id of the job is missing, or not safe in a URL - at `$.record_id`")
         return record_id
 
     @property
-    def held(self) -> ArtaCredentials:
-        """The credentials, empty where there are none."""
+    def account(self) -> ArtaCredentials:
+        """The credentials, or empty ones."""
         return self.credentials or ArtaCredentials()
 
-    def settle(self) -> None:
-        """Draw what the user left open, once: a job that is gone on with is the same job."""
-        if self.style:
+    def draw_choices(self) -> None:
+        """Draw what the user left open, once: a job that is continued is the same job."""
+        if self.chosen_model:
             return
-        styles = resolve_model(self.models, self.model, self.default_model, LABEL)
-        self.style = styles[0] if len(styles) == 1 else self.choice(styles)
+        self.choose_model()
         drawn = LOWEST_SEED + int(self.random() * (HIGHEST_SEED - LOWEST_SEED + 1))
         self.seed = drawn if self.options.seed is None else self.options.seed
 
     def next_phase(self) -> Phase:
-        """What the token is wanted for."""
+        """The phase that needs the token."""
         return self.poll if self.record_id else self.submit
 
     def renew(self, response: Response) -> Phase:
-        """A token was refused: refresh it, unless it is a new one."""
-        if self.was_renewed or not (self.held.refresh_token or self.held.api_key):
-            raise Refused(f"the service refuses a new token as well: {self.excerpt(response)}", status=response.status)
+        """Refresh a token that was refused, unless it is new."""
+        if self.was_renewed or not (self.account.refresh_token or self.account.api_key):
+            raise Refused(f"the service refuses even a new token: {self.excerpt(response)}", status=response.status)
         self.was_renewed = True
-        if self.held.refresh_token:
+        if self.account.refresh_token:
             return self.refresh
-        self.credentials = ArtaCredentials(api_key=self.held.api_key)
+        self.credentials = ArtaCredentials(api_key=self.account.api_key)
         return self.start
 
-    def keep(self, response: SignUpResponse | RefreshResponse) -> None:
-        """Take new credentials, and tell them to the user together with when they were issued."""
-        life = str(response.expires_in)
-        if not re.fullmatch(r"[0-9]{1,9}", life):
-            raise RemoteProtocolError("the token's life is not a number of seconds - at `$.expires_in`")
+    def use_token(self, response: SignUpResponse | RefreshResponse) -> None:
+        """Use new credentials, and emit them with the time of their issue."""
+        lifetime = str(response.expires_in)
+        if not re.fullmatch(r"[0-9]{1,9}", lifetime):
+            raise RemoteProtocolError("the token's lifetime is not a number of seconds - at `$.expires_in`")
         self.conceal(response.id_token)
         self.conceal(response.refresh_token)
         self.credentials = ArtaCredentials(
-            api_key=self.held.api_key,
+            api_key=self.account.api_key,
             id_token=response.id_token,
             refresh_token=response.refresh_token,
-            expires_in=float(life),
+            expires_in=float(lifetime),
             issued_at=self.now,
         )
         self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
 
     def finish(self, job: StatusResponse) -> None:
-        """The job is done: tell where its images are."""
+        """Emit the images of a job that is done."""
         if not job.response:
             raise JobFailed("the job is done, but there is no image")
         for image in job.response:
@@ -321,20 +306,20 @@ class ArtaImage(Flow):
         """A new anonymous account."""
         return Request(
             method="POST",
-            url=f"{self.endpoints.identity}{self.endpoints.sign_up_path}?key={quote(api_key, safe='')}",
+            url=join_url(self.endpoints.identity, f"{self.endpoints.sign_up_path}?key={quote(api_key, safe='')}"),
             headers=(("content-type", "application/json"),),
             body=json_body({"clientType": self.options.client_type}),
-            timeout=self.limits.silence,
         )
 
     def refresh_request(self) -> Request:
         """A new token for the account."""
         return Request(
             method="POST",
-            url=f"{self.endpoints.token}{self.endpoints.refresh_path}?key={quote(self.held.api_key, safe='')}",
+            url=join_url(
+                self.endpoints.token, f"{self.endpoints.refresh_path}?key={quote(self.account.api_key, safe='')}"
+            ),
             headers=(("content-type", "application/x-www-form-urlencoded"),),
-            body=form_body({"grant_type": "refresh_token", "refresh_token": self.held.refresh_token}),
-            timeout=self.limits.silence,
+            body=form_body({"grant_type": "refresh_token", "refresh_token": self.account.refresh_token}),
         )
 
     def submit_request(self) -> Request:
@@ -343,7 +328,7 @@ class ArtaImage(Flow):
         form = {
             "prompt": self.prompt,
             "negative_prompt": options.negative_prompt,
-            "style": self.style,
+            "style": self.wire_model,
             "images_num": str(options.n),
             "cfg_scale": f"{options.cfg_scale:g}",
             "steps": str(options.steps),
@@ -352,28 +337,26 @@ class ArtaImage(Flow):
         }
         return Request(
             method="POST",
-            url=self.endpoints.images + self.endpoints.submit_path,
+            url=join_url(self.endpoints.images, self.endpoints.submit_path),
             headers=(
-                ("Authorization", self.held.id_token),
+                ("Authorization", self.account.id_token),
                 ("content-type", "application/x-www-form-urlencoded"),
             ),
             body=form_body(form),
-            timeout=self.limits.silence,
             repeatable=False,
         )
 
     def status_request(self) -> Request:
-        """How far is it?"""
+        """The state of the job."""
         record_id = self.require_record_id(self.record_id)
         return Request(
             method="GET",
-            url=f"{self.endpoints.images}{self.endpoints.submit_path}/{record_id}/status",
-            headers=(("Authorization", self.held.id_token),),
-            timeout=self.limits.silence,
+            url=join_url(self.endpoints.images, f"{self.endpoints.submit_path}/{record_id}/status"),
+            headers=(("Authorization", self.account.id_token),),
         )
 
 
-# What a job does on its way. It may skip a state, or fall back into one; every other status ends it.
+# The states of a job under way. It may skip one, or fall back into one; every other status ends it.
 _PROGRESS = {
     "IN_QUEUE": StatusChanged("waiting", "Waiting"),
     "IN_PROGRESS": StatusChanged("generating", "Generating"),
@@ -382,16 +365,11 @@ _PROGRESS = {
 PROVIDER = Provider(
     name="arta",
     label=LABEL,
-    kind="image",
-    flow=ArtaImage,
-    models=ArtaImage.models,
-    default_model=ArtaImage.default_model,
-    options=ArtaOptions,
-    endpoints=ArtaEndpoints,
-    credentials=ArtaCredentials,
+    image=ArtaImage,
+    endpoints=ArtaEndpoints(),
     secret_field="api_key",
-    environment={"ARTA_API_KEY": "credentials.api_key"},
+    environment={"credentials.api_key": ("ARTA_API_KEY",)},
     website="https://ai-arta.com",
-    answers="unknown",
+    status="unknown",
     note="The operator asked client projects to remove it: use it with the operator's permission and your own key.",
 )

@@ -13,7 +13,8 @@ import msgspec
 
 from modelwire.chat import ChatFlow
 from modelwire.flow import Steps
-from modelwire.http import Request, json_body
+from modelwire.http import Request, join_url, json_body
+from modelwire.models import Models
 from modelwire.provider import Provider
 from modelwire.text import TextSink
 
@@ -46,8 +47,8 @@ class ChatBody(msgspec.Struct):
 class CromicleChat(ChatFlow):
     """A chat with Cromicle: `TextDelta`s, and nothing to log in to."""
 
-    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
-    default_model: ClassVar[str] = "gpt-3.5-turbo"
+    models: ClassVar[Models] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
+    default_model: ClassVar[str | None] = "gpt-3.5-turbo"
 
     options: CromicleOptions = CromicleOptions()
     endpoints: CromicleEndpoints = CromicleEndpoints()
@@ -66,23 +67,18 @@ class CromicleChat(ChatFlow):
         digest = hashlib.sha256((token + prompt).encode()).hexdigest()
         return Request(
             method="POST",
-            url=self.endpoints.site + self.endpoints.chat_path,
+            url=join_url(self.endpoints.site, self.endpoints.chat_path),
             headers=(("accept", "*/*"), ("content-type", "application/json")),
             body=json_body(ChatBody(prompt, token, digest)),
-            timeout=self.limits.silence,
         )
 
 
 PROVIDER = Provider(
     name="cromicle",
     label="Cromicle",
-    kind="chat",
-    flow=CromicleChat,
-    models=CromicleChat.models,
-    default_model=CromicleChat.default_model,
-    options=CromicleOptions,
-    endpoints=CromicleEndpoints,
+    chat=CromicleChat,
+    endpoints=CromicleEndpoints(),
     website="https://cromicle.top",
-    answers="no",
+    status="gone",
     note="The service is gone; the protocol is kept whole, and runs against the emulator.",
 )

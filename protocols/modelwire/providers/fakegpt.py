@@ -15,10 +15,11 @@ from msgspec import Meta
 
 from modelwire.chat import ChatFlow
 from modelwire.errors import NoAnswer, Refused, RemoteProtocolError
-from modelwire.flow import NOT_SAVED, Steps
+from modelwire.flow import NOT_SAVED, Steps, credentials_field
 from modelwire.formats.cookies import Cookies, cookie_header, store_cookies
-from modelwire.http import Headers, Request, Response, form_body, json_body
+from modelwire.http import Headers, Request, Response, form_body, join_url, json_body, without_query
 from modelwire.json import JsonValue
+from modelwire.models import Models
 from modelwire.outputs import CredentialsChanged
 from modelwire.provider import Provider
 from modelwire.sse import ServerSentEvent
@@ -152,13 +153,12 @@ class AnswerEvent(msgspec.Struct):
 class FakeGptChat(ChatFlow):
     """A chat with FakeGpt: `TextDelta`s, and `CredentialsChanged` when it had to log in."""
 
-    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
-    default_model: ClassVar[str] = "gpt-3.5-turbo"
+    models: ClassVar[Models] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
+    default_model: ClassVar[str | None] = "gpt-3.5-turbo"
 
-    credentials_type: ClassVar[type[msgspec.Struct] | None] = FakeGptCredentials
     credential_phases: ClassVar[frozenset[str]] = frozenset({"start"})
 
-    credentials: FakeGptCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
+    credentials: FakeGptCredentials | None = credentials_field()
     options: FakeGptOptions = FakeGptOptions()
     endpoints: FakeGptEndpoints = FakeGptEndpoints()
     # This flow has logged in itself: another login would not help.
@@ -214,7 +214,7 @@ class FakeGptChat(ChatFlow):
 
     def gather(self, cookies: Cookies, response: Response, path: str) -> Cookies:
         """The cookie store after a reply, its values concealed from now on."""
-        cookies = store_cookies(cookies, self.endpoints.site + path, response.headers, self.now)
+        cookies = store_cookies(cookies, join_url(self.endpoints.site, path), response.headers, self.now)
         for cookie in cookies:
             self.conceal(cookie.value)
         return cookies
@@ -243,11 +243,11 @@ class FakeGptChat(ChatFlow):
         return (
             ("Accept-Language", options.accept_language),
             ("User-Agent", options.user_agent),
-            ("Referer", f"{site}/?v=2"),
+            ("Referer", f"{without_query(site)}/?v=2"),
             ("sec-ch-ua", options.sec_ch_ua),
             ("sec-ch-ua-platform", options.sec_ch_ua_platform),
             ("sec-ch-ua-mobile", options.sec_ch_ua_mobile),
-            *cookie_header(cookies, site + path, self.now),
+            *cookie_header(cookies, join_url(site, path), self.now),
         )
 
     def loads_request(self) -> Request:
@@ -256,18 +256,17 @@ class FakeGptChat(ChatFlow):
 
     def get_request(self, path: str, query: dict[str, str], cookies: Cookies = ()) -> Request:
         """A page of the API."""
-        url = self.endpoints.site + path + (f"?{urlencode(query)}" if query else "")
-        return Request(method="GET", url=url, headers=self.headers(path, cookies), timeout=self.limits.silence)
+        url = join_url(self.endpoints.site, path + (f"?{urlencode(query)}" if query else ""))
+        return Request(method="GET", url=url, headers=self.headers(path, cookies))
 
     def login_request(self, token_id: str, password: str, cookies: Cookies) -> Request:
         """The login with a shared token, under a password that nobody else knows."""
         path = self.endpoints.login_path
         return Request(
             method="POST",
-            url=self.endpoints.site + path,
+            url=join_url(self.endpoints.site, path),
             headers=(*self.headers(path, cookies), ("Content-Type", "application/x-www-form-urlencoded")),
             body=form_body({"token_key": token_id, "session_password": password}),
-            timeout=self.limits.silence,
         )
 
     def ask_request(self) -> Request:
@@ -282,7 +281,7 @@ class FakeGptChat(ChatFlow):
         )
         return Request(
             method="POST",
-            url=self.endpoints.site + path,
+            url=join_url(self.endpoints.site, path),
             headers=(
                 *self.headers(path, held.cookies),
                 ("Content-Type", "application/json"),
@@ -290,21 +289,15 @@ class FakeGptChat(ChatFlow):
                 ("X-Authorization", f"Bearer {held.access_token}"),
             ),
             body=json_body(body),
-            timeout=self.limits.silence,
         )
 
 
 PROVIDER = Provider(
     name="fakegpt",
     label="FakeGpt",
-    kind="chat",
-    flow=FakeGptChat,
-    models=FakeGptChat.models,
-    default_model=FakeGptChat.default_model,
-    options=FakeGptOptions,
-    endpoints=FakeGptEndpoints,
-    credentials=FakeGptCredentials,
+    chat=FakeGptChat,
+    endpoints=FakeGptEndpoints(),
     website="https://chat-shared2.zhile.io",
-    answers="no",
+    status="gone",
     note="The service is gone; the protocol is kept whole, and runs against the emulator.",
 )

@@ -15,11 +15,12 @@ import msgspec
 
 from modelwire.chat import ChatFlow
 from modelwire.errors import LoginRequiredError, NoAnswer
-from modelwire.flow import NOT_SAVED, Steps
+from modelwire.flow import NOT_SAVED, Steps, credentials_field
 from modelwire.formats.cookies import cookie_header
-from modelwire.http import Request, multipart_body
+from modelwire.http import Request, join_url, multipart_body
 from modelwire.json import convert_input
 from modelwire.messages import last_user_message
+from modelwire.models import Models
 from modelwire.outputs import ConversationChanged, CredentialsChanged, LoginRequired, TitleChanged
 from modelwire.provider import Provider
 from modelwire.sse import ServerSentEvent
@@ -28,7 +29,7 @@ from modelwire.text import CumulativeText, EventSink
 from .hailuo_login import LABEL as LABEL
 from .hailuo_login import HailuoCredentials as HailuoCredentials
 from .hailuo_login import HailuoEndpoints as HailuoEndpoints
-from .hailuo_login import HailuoLogin, login_command
+from .hailuo_login import HailuoLogin
 from .hailuo_login import HailuoOptions as HailuoOptions
 
 # Statuses by which the service says that the login is no longer good.
@@ -94,12 +95,10 @@ class HailuoChat(ChatFlow):
     Without credentials it asks for a login (`LoginRequired`) and ends.
     """
 
-    models: ClassVar[dict[str, tuple[str, ...]]] = {"MiniMax": ("MiniMax",), "minimax": ("MiniMax",)}
-    default_model: ClassVar[str] = "MiniMax"
+    models: ClassVar[Models] = {"MiniMax": ("MiniMax",), "minimax": ("MiniMax",)}
+    default_model: ClassVar[str | None] = "MiniMax"
 
-    credentials_type: ClassVar[type[msgspec.Struct] | None] = HailuoCredentials
-
-    credentials: HailuoCredentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
+    credentials: HailuoCredentials | None = credentials_field()
     conversation: HailuoConversation | None = field(default=None, metadata=NOT_SAVED, repr=False)
     options: HailuoOptions = HailuoOptions()
     endpoints: HailuoEndpoints = HailuoEndpoints()
@@ -131,18 +130,13 @@ class HailuoChat(ChatFlow):
         response = yield from self.stream(self.chat_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
         if response.status in REFUSED:
             self.emit_login_required()
-            raise LoginRequiredError(
-                f"{LABEL} no longer accepts the login: log in again with '{login_command(self.endpoints)}'",
-                status=response.status,
-            )
+            raise LoginRequiredError(f"{LABEL} no longer accepts the login: log in again", status=response.status)
 
     def require_login(self) -> HailuoCredentials:
         """The credentials. Raises `LoginRequiredError` where there are none."""
         if self.credentials is None or not self.credentials.token:
             self.emit_login_required()
-            raise LoginRequiredError(
-                f"{LABEL} answers only after a login: log in with '{login_command(self.endpoints)}'"
-            )
+            raise LoginRequiredError(f"{LABEL} answers only after a login: log in first")
         return self.credentials
 
     def emit_login_required(self) -> None:
@@ -217,7 +211,7 @@ class HailuoChat(ChatFlow):
             "searchMode": self.options.search_mode,
         }
         boundary = f"----modelwire{self.nonce()}"
-        url = self.endpoints.site + path_and_query
+        url = join_url(self.endpoints.site, path_and_query)
         return Request(
             method="POST",
             url=url,
@@ -229,7 +223,6 @@ class HailuoChat(ChatFlow):
                 *cookie_header(device.cookies, url, self.now),
             ),
             body=multipart_body(form, boundary),
-            timeout=self.limits.silence,
         )
 
 
@@ -253,18 +246,12 @@ def md5(text: str) -> str:
 PROVIDER = Provider(
     name="hailuo",
     label=LABEL,
-    kind="chat",
-    flow=HailuoChat,
-    models=HailuoChat.models,
-    default_model=HailuoChat.default_model,
-    options=HailuoOptions,
-    endpoints=HailuoEndpoints,
-    credentials=HailuoCredentials,
-    conversation=HailuoConversation,
+    chat=HailuoChat,
     secret_field="token",
     login=HailuoLogin,
-    environment={"HAILUO_LOGIN_URL": "options.login_url"},
+    endpoints=HailuoEndpoints(),
+    environment={"options.login_url": ("HAILUO_LOGIN_URL",)},
     website="https://www.hailuo.ai",
-    answers="unknown",
+    status="unknown",
     note="Needs a login with the operator's own page. An unofficial protocol: use it with the operator's permission.",
 )

@@ -18,7 +18,7 @@ from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.flow import NOT_SAVED, Steps
 from modelwire.formats.browser_export import BrowserExport, SentRequest
 from modelwire.formats.cookies import Cookie, Cookies, site_cookies
-from modelwire.http import find_header, origin
+from modelwire.http import find_header, join_url, origin
 from modelwire.json import decode
 from modelwire.login import LoginFlow
 from modelwire.outputs import CredentialsChanged, LoginRequired
@@ -64,12 +64,6 @@ class HailuoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     site: str = "https://www.hailuo.ai"
     chat_path: str = "/v4/api/chat/msg"
     login_path: str = "/"
-
-
-def login_command(endpoints: HailuoEndpoints) -> str:
-    """What to type to log in at this address."""
-    elsewhere = "" if endpoints.site == HailuoEndpoints().site else f" --base-url {endpoints.site}"
-    return f"modelwire login hailuo{elsewhere}"
 
 
 class HailuoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,15 +178,12 @@ class HailuoLogin(LoginFlow):
     @property
     def page_url(self) -> str:
         """The page that is opened."""
-        return self.endpoints.site + self.endpoints.login_path
+        return join_url(self.endpoints.site, self.endpoints.login_path)
 
     def timeout_message(self, seconds: float) -> str:
-        """What is said when nobody has logged in for so many seconds."""
-        place = f" (the page that was open last is of {printable(self.elsewhere, 80)})" if self.elsewhere else ""
-        return (
-            f"nobody has logged in to {LABEL} within {seconds:g} seconds{place}: log in again with"
-            f" '{login_command(self.endpoints)}', and allow more time with --timeout"
-        )
+        """The message if nobody has logged in in time."""
+        place = f" (the page last open was {printable(self.elsewhere, 80)})" if self.elsewhere else ""
+        return f"nobody has logged in to {LABEL} within {seconds:g} seconds{place}: log in again, and allow more time"
 
     def is_of_site(self, url: str) -> bool:
         """Whether a page is the site's: of its scheme and port, and of its host, with or without `www.`, or below."""
@@ -243,7 +234,7 @@ class HailuoLogin(LoginFlow):
         elif export.local_storage:
             what = f"its localStorage has no {KEPT_AS['token']!r} of {host}: log in before it is saved"
         else:
-            what = "it has cookies alone: give the token as well, with --token-stdin, or import a HAR"
+            what = "it has only cookies: supply the token as well, or import a HAR"
         return f"there is no login to {LABEL} in the file: {what}"
 
 

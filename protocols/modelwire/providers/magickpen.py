@@ -20,7 +20,8 @@ from msgspec import Meta
 from modelwire.chat import ChatFlow
 from modelwire.errors import InvalidInput, RemoteProtocolError
 from modelwire.flow import Steps
-from modelwire.http import Request, json_body, origin, without_query
+from modelwire.http import Request, join_url, json_body, origin, without_query
+from modelwire.models import Models
 from modelwire.provider import Provider
 from modelwire.text import TextSink
 
@@ -75,8 +76,8 @@ class AskBody(msgspec.Struct, rename="camel"):
 class MagickPenChat(ChatFlow):
     """A chat with MagickPen: `TextDelta`s, and nothing to log in to."""
 
-    models: ClassVar[dict[str, tuple[str, ...]]] = {"gpt-4o-mini": ("gpt-4o-mini",)}
-    default_model: ClassVar[str] = "gpt-4o-mini"
+    models: ClassVar[Models] = {"gpt-4o-mini": ("gpt-4o-mini",)}
+    default_model: ClassVar[str | None] = "gpt-4o-mini"
 
     options: MagickPenOptions = MagickPenOptions()
     endpoints: MagickPenEndpoints = MagickPenEndpoints()
@@ -146,11 +147,11 @@ class MagickPenChat(ChatFlow):
             relative = urlsplit(urljoin("https://site/", path))._replace(scheme="", netloc="").geturl()
         except ValueError:
             raise InvalidInput(f"{path[:80]!r} is neither a path nor a URL") from None
-        return f"{self.endpoints.site}/{relative.lstrip('/')}"
+        return join_url(self.endpoints.site, f"/{relative.lstrip('/')}")
 
     def get_request(self, url: str) -> Request:
         """A page or a script of the site."""
-        return Request(method="GET", url=url, headers=(("accept", "*/*"),), timeout=self.limits.silence)
+        return Request(method="GET", url=url, headers=(("accept", "*/*"),))
 
     def ask_request(self, api_secret: str, secret: str) -> Request:
         """The prompt, signed for this moment."""
@@ -158,10 +159,10 @@ class MagickPenChat(ChatFlow):
         nonce = as_javascript(self.random())
         signed = "".join(sorted((self.options.signing_key, timestamp, nonce)))
         signature = self.conceal(hashlib.md5(signed.encode()).hexdigest())
-        site = self.endpoints.site
+        site = without_query(self.endpoints.site)
         return Request(
             method="POST",
-            url=self.endpoints.api + self.endpoints.ask_path,
+            url=join_url(self.endpoints.api, self.endpoints.ask_path),
             headers=(
                 ("accept", "application/json, text/plain, */*"),
                 ("accept-language", "en-US,en;q=0.9"),
@@ -175,7 +176,6 @@ class MagickPenChat(ChatFlow):
                 ("x-api-secret", api_secret),
             ),
             body=json_body(AskBody(self.prompt, self.options.turnstile_response)),
-            timeout=self.limits.silence,
         )
 
 
@@ -205,13 +205,9 @@ def script_sources(page: str) -> Iterator[str]:
 PROVIDER = Provider(
     name="magickpen",
     label="MagickPen",
-    kind="chat",
-    flow=MagickPenChat,
-    models=MagickPenChat.models,
-    default_model=MagickPenChat.default_model,
-    options=MagickPenOptions,
-    endpoints=MagickPenEndpoints,
+    chat=MagickPenChat,
+    endpoints=MagickPenEndpoints(),
     website="https://magickpen.com",
-    answers="no",
+    status="gone",
     note="The service is gone; the protocol is kept whole, and runs against the emulator.",
 )
