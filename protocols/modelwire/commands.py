@@ -1,7 +1,7 @@
-"""What to do: the commands that `Flow.handle` answers with.
+"""Commands: instructions from a flow to its driver, returned by `Flow.handle`.
 
-A flow waits for exactly one thing at a time. The wait (`SendRequest`, `Evaluate`, `Sleep` or `Finished`) is the last
-item of the batch that begins it.
+A flow waits for exactly one thing at a time. That wait (`SendRequest`, `Evaluate`, `Sleep` or `Finished`) is the last
+item of its batch.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .http import Request
 class SendRequest(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Send this request, and deliver `Woken` at `deadline` (Unix time, seconds) even in the middle of a read.
 
-    A `SendRequest` with the id of the request that is already on its way asks for nothing to be sent again: an
-    early `Woken` gets the same wait back, and only its deadline may have moved.
+    If the request with this id is already under way, do not send it again: the flow repeats its wait after an early
+    `Woken`, perhaps with another deadline.
     """
 
     request_id: int
@@ -25,26 +25,26 @@ class SendRequest(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class AbortRequest(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Close the exchange: nothing more of it is wanted. Events that still come from it are ignored."""
+    """Abort the request and close its exchange. The flow ignores further events of it."""
 
     request_id: int
 
 
 class OpenPage(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Open this page in a browser, for a person to see; the page that was open is left.
+    """Show this page to a person in a browser, instead of the page that is open.
 
-    It is no wait. That the browser does not start, or the page does not load, is told in answer to the `Evaluate`
-    that follows.
+    The flow does not wait for it. If the browser does not start or the page does not load, deliver `PageClosed` for the
+    next `Evaluate`.
     """
 
     url: str
 
 
 class Evaluate(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Evaluate this JavaScript expression in the page that is open, and answer `PageEvaluated` or `PageClosed`.
+    """Evaluate this JavaScript expression in the open page, and deliver `PageEvaluated` or `PageClosed`.
 
-    Deliver `Woken` at `deadline` (Unix time, seconds) if neither came before. A page that is on its way to another
-    one is no page yet: evaluate the script in the next. An early `Woken` gets the same wait back, under the same id.
+    Deliver `Woken` at `deadline` (Unix time, seconds) if neither came before. If the page is navigating, evaluate the
+    expression in the next page. After an early `Woken`, the flow repeats its wait with the same id.
     """
 
     request_id: int
@@ -63,7 +63,7 @@ class Sleep(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
-    """The flow is over; `failure` says why when it did not get what it was for."""
+    """The flow has ended. `failure` says why it has no result; None after a success."""
 
     failure: Failure | None = None
 

@@ -1,17 +1,17 @@
-"""Every exception, in one tree, and `Failure`, the same as data.
+"""Exceptions, all in one tree, and `Failure`, which describes a failed flow as data.
 
     ModelwireError
-        LocalProtocolError      you called something that must not be called now
-        InvalidInput            you gave a value that cannot work: unknown model, empty prompt, bad option
+        LocalProtocolError      a method was called at the wrong time
+        InvalidInput            a value of the caller is invalid: unknown model, empty prompt, bad option
             RecordingError      a recording is damaged, cut off, or of a newer release
-        SnapshotError           a snapshot is damaged, or another version's
-        TextRevised             `.text()` cannot go on: the server took back what it had said
-        FlowFailed              a flow ended without what it was for; `.failure` is the same as data
+        SnapshotError           a snapshot is damaged, or of another version
+        TextRevised             `.text()` cannot continue: the server revised text that it had sent
+        FlowFailed              a flow ended without its result; `.failure` is the same as data
             ConnectError, DeadlineExceeded, NetworkError, TruncatedError, RemoteProtocolError, LimitExceeded,
             StatusError (RateLimited, Refused), LoginRequiredError, PageLost, NoAnswer, JobFailed, InDoubt, Cancelled
 
-Inside a phase a `FlowFailed` ends the flow; `Flow.handle` turns it into `Finished(Failure(...))`, and a driver turns
-that back into the exception. Neither holds a secret.
+A phase raises `FlowFailed` to end its flow. `Flow.handle` turns it into `Finished(Failure(...))`, and a driver turns
+that back into the exception. Neither contains a secret.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ FailureKind = Literal[
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a flow ended without what it was for.
+    """Why a flow ended without its result.
 
-    `phase` is the state it was in. `status` is the HTTP status, `retry_after` the seconds that the server asked to be
-    left alone for; `text` is what had been delivered; `snapshot` is there when a job goes on without us: restore it.
+    `phase` is the phase in which it failed. `status` is the HTTP status, `retry_after` the seconds that the server asks
+    the client to wait, and `text` the text emitted so far. If the provider still works on a job, `snapshot` is set:
+    restore it to get the result.
     """
 
     kind: FailureKind
@@ -55,7 +56,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str | None = None
 
     def __repr__(self) -> str:
-        # The answer and the prompt may be long, and are nobody's business in a log.
+        # Answers and prompts may be long, and must not get into a log.
         text, snapshot = f"<{len(self.text)} characters>", f"<{len(self.snapshot or '')} characters>"
         return (
             f"Failure(kind={self.kind!r}, message={self.message!r}, phase={self.phase!r}, status={self.status},"
@@ -63,32 +64,32 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def exception(self) -> FlowFailed:
-        """The exception of this kind, ready to be raised."""
+        """The failure as the exception of its kind, not yet raised."""
         return EXCEPTIONS[self.kind](self.message, status=self.status, retry_after=self.retry_after, failure=self)
 
 
 class ModelwireError(Exception):
-    """Everything that modelwire raises on purpose."""
+    """Base class of all exceptions of modelwire."""
 
 
 class LocalProtocolError(ModelwireError):
-    """The caller broke the rules of the object that it called."""
+    """The caller used an object wrongly, for example at the wrong time."""
 
 
 class InvalidInput(ModelwireError, ValueError):
-    """A value that the caller gave cannot work; the message says which, and what would."""
+    """A value that the caller supplied is invalid. The message says which one, and what would be valid."""
 
 
 class RecordingError(InvalidInput):
-    """A recording cannot be played back: damaged, cut off, of a newer release, or of a flow that is not at hand."""
+    """A recording cannot be played: it is damaged, cut off, of a newer release, or of a flow that is not installed."""
 
 
 class SnapshotError(ModelwireError, ValueError):
-    """A snapshot cannot be restored: damaged, of another flow, or of a version that this one does not read."""
+    """A snapshot cannot be restored: it is damaged, of another flow, or of an unsupported version."""
 
 
 class TextRevised(ModelwireError):
-    """The server replaced text that was already handed out; `whole` is the answer as it now stands."""
+    """The server revised text that was already delivered; `whole` is the whole answer as it is now."""
 
     def __init__(self, whole: str) -> None:
         super().__init__("the server revised its answer after part of it had been delivered")
@@ -96,7 +97,7 @@ class TextRevised(ModelwireError):
 
 
 class FlowFailed(ModelwireError):
-    """A flow ended without what it was for. `failure` says why, as data."""
+    """A flow ended without its result. `failure` says why, as data."""
 
     kind: ClassVar[FailureKind] = "protocol"
 
@@ -115,13 +116,13 @@ class FlowFailed(ModelwireError):
 
 
 class ConnectError(FlowFailed):
-    """No connection could be made; not one byte of the request left."""
+    """No connection could be made; no byte of the request was sent."""
 
     kind = "connect"
 
 
 class DeadlineExceeded(FlowFailed):
-    """The flow, or the other side's silence, took longer than allowed."""
+    """The flow took too long, or the server was silent for too long."""
 
     kind = "timeout"
 
@@ -133,31 +134,31 @@ class NetworkError(FlowFailed):
 
 
 class TruncatedError(FlowFailed):
-    """The answer stopped before its end; `failure.text` is what came of it."""
+    """The answer was cut off; `failure.text` is the part that arrived."""
 
     kind = "truncated"
 
 
 class RemoteProtocolError(FlowFailed):
-    """The other side sent what its protocol does not allow."""
+    """The server violated its protocol."""
 
     kind = "protocol"
 
 
 class LimitExceeded(FlowFailed):
-    """The other side sent more than a limit allows."""
+    """The server sent more than a limit allows."""
 
     kind = "limit"
 
 
 class StatusError(FlowFailed):
-    """The server answered with an HTTP status that means no."""
+    """The server responded with an HTTP status that is an error."""
 
     kind: ClassVar[FailureKind] = "status"
 
 
 class RateLimited(StatusError):
-    """The server asks to be left alone (status 429, or 503 with Retry-After); `retry_after` says for how long."""
+    """The server asks the client to wait (status 429, or 503 with Retry-After); `retry_after` is in seconds."""
 
     kind = "rate_limited"
 
@@ -169,37 +170,37 @@ class Refused(StatusError):
 
 
 class LoginRequiredError(FlowFailed):
-    """The provider answers only those who have logged in, or who bring a key of their own."""
+    """The provider requires a login, or a key."""
 
     kind = "login_required"
 
 
 class PageLost(FlowFailed):
-    """The page that was to be read is gone: the person closed it, or the browser could not show it."""
+    """The page of a login is gone: the person closed it, or the browser could not show it."""
 
     kind = "page_lost"
 
 
 class NoAnswer(FlowFailed):
-    """The response was complete, and held no answer."""
+    """The response was complete, but contained no answer."""
 
     kind = "no_answer"
 
 
 class JobFailed(FlowFailed):
-    """The provider took the job and gave it up."""
+    """The provider accepted the job, but did not complete it."""
 
     kind = "job_failed"
 
 
 class InDoubt(FlowFailed):
-    """A request that must not be sent twice may have arrived: nobody can say whether the job exists."""
+    """A request that must not be sent twice may have arrived, so it is unknown if the job exists."""
 
     kind = "in_doubt"
 
 
 class Cancelled(FlowFailed):
-    """The caller asked for the end."""
+    """The caller cancelled the flow."""
 
     kind = "cancelled"
 

@@ -1,7 +1,7 @@
-"""What happened: the events that a caller hands to `Flow.handle`.
+"""Events: what a driver passes to `Flow.handle`.
 
-Every event is in the past tense, frozen, and can be written to and read from JSON. None of their reprs shows
-what a server sent or what a key is made of: a log line of events is safe to share.
+Each one is immutable, and can be written to JSON and read back. The reprs show neither keys nor data from a server, so
+a log of events is safe to share.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ PageEndKind = Literal["closed", "failed"]
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """The caller begins the flow, and gives it all the randomness that it will ever have.
+    """The first event of a flow, with all the randomness that the flow will use.
 
-    `entropy` is at least 16 random bytes; nonces, UUIDs, boundaries and jitter are derived from it, so the same
-    events give the same commands. `secret_entropy` feeds the draws that are themselves secrets (a session
-    password); it is never recorded. When it is empty, `entropy` serves both.
+    `entropy` is at least 16 random bytes; nonces, UUIDs, boundaries and jitter are derived from it, so the same events
+    give the same commands. Secrets (a session password) are derived from `secret_entropy`, which is never recorded; if
+    it is empty, they are derived from `entropy` too.
     """
 
     entropy: bytes
@@ -46,7 +46,7 @@ class ResponseStarted(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class BodyReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Some bytes of the response's body arrived, already out of their transfer and content coding."""
+    """A chunk of the response's body arrived; transfer and content coding are already decoded."""
 
     request_id: int
     data: bytes
@@ -56,17 +56,17 @@ class BodyReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class ResponseEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The body ended as its framing said it would. A body that was cut off is `RequestFailed`, never this."""
+    """The body is complete, as its framing said. A truncated body is a `RequestFailed` instead."""
 
     request_id: int
 
 
 class RequestFailed(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The request came to no end.
+    """The request failed, so there is no complete response.
 
-    `kind` is `connect` when not one byte of the request can have left, `timeout` when the other side was silent
-    for `Request.timeout` seconds, `network` when the connection broke, `protocol` when what came was not HTTP.
-    `detail` is for a human; it may quote what came, so the repr leaves it out.
+    `kind` is `connect` if no byte of the request can have been sent, `timeout` if the server was silent for
+    `Request.silence` seconds, `network` if the connection broke, `protocol` if the server did not send valid HTTP.
+    `detail` is for a person; it may quote the server, so the repr leaves it out.
     """
 
     request_id: int
@@ -78,10 +78,10 @@ class RequestFailed(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class PageEvaluated(msgspec.Struct, frozen=True, tag=True):
-    """The script of an `Evaluate` was run in the page.
+    """The page evaluated the script of an `Evaluate`.
 
-    `value` is what it came to, as JSON. `cookies` are those that the browser holds for the page's host, with the ones
-    that no script can read.
+    `value` is the result as JSON. `cookies` are the browser's cookies for the page's host, including those that scripts
+    cannot read.
     """
 
     request_id: int
@@ -94,10 +94,10 @@ class PageEvaluated(msgspec.Struct, frozen=True, tag=True):
 
 
 class PageClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """There is no page in which the script of an `Evaluate` could be run.
+    """The script of an `Evaluate` could not be evaluated.
 
-    `kind` is `closed` when the person closed it, `failed` when the browser did not start, the page did not load, or
-    the script did not run. `detail` is for a human; it may quote what came, so the repr leaves it out.
+    `kind` is `closed` if the person closed the page, `failed` if the browser did not start, the page did not load, or
+    the script did not run. `detail` is for a person; it may quote the page, so the repr leaves it out.
     """
 
     request_id: int
@@ -109,10 +109,10 @@ class PageClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class CredentialsReplaced(msgspec.Struct, frozen=True, tag=True):
-    """Somebody else got new credentials meanwhile: use these, which look as `CredentialsChanged` tells them.
+    """Another flow has got new credentials: use these. They have the shape of `CredentialsChanged.credentials`.
 
-    It is for those who keep credentials where several flows find them. While `Flow.awaits_credentials`, what is under
-    way to get others is given up; at any other time it is ignored.
+    Send it if several flows share a credential store. While `Flow.awaits_credentials` is true, the flow stops getting
+    credentials of its own and uses these; at any other time it ignores the event.
     """
 
     credentials: JsonObject
@@ -122,14 +122,14 @@ class CredentialsReplaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class Woken(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The time of the last `Sleep`, or the deadline of the last `SendRequest` or `Evaluate`, came.
+    """The time of the last `Sleep`, or the deadline of the last `SendRequest` or `Evaluate`, has come.
 
-    Early is harmless: the same wait comes back.
+    If it comes early, the flow returns the same wait again.
     """
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The caller wants the flow to end now. It answers with `Finished`, kind `cancelled`."""
+    """The caller ends the flow. The flow returns a `Finished` with a failure of kind `cancelled`."""
 
 
 Event = (

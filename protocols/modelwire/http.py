@@ -1,6 +1,6 @@
-"""HTTP as the core sees it: what to send (`Request`), what came (`Response`), and the bodies of both.
+"""HTTP messages for the core: `Request`, `Response`, and their headers, bodies and URLs.
 
-Nothing here speaks HTTP's wire format; that is the transports' work.
+The wire format of HTTP is the transports' work.
 """
 
 from __future__ import annotations
@@ -15,35 +15,36 @@ import msgspec
 
 from .errors import InvalidInput
 from .json import JsonValue, decode
+from .limits import DEFAULT_LIMITS
 
 T = TypeVar("T")
 
 Headers = tuple[tuple[str, str], ...]
 
-# RFC 9110, 5.6.2 (token) and 5.5 (field values: obs-text is tolerated; control characters and outer blanks are not).
+# RFC 9110, 5.6.2 (tokens) and 5.5 (field values: obs-text is allowed; control characters and outer blanks are not).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 _URL = re.compile(r"https?://[!-~]+")
-# Characters of a URL that is none.
+# Characters: the part of an invalid URL that a message shows.
 _LONGEST_SHOWN = 200
 _BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request, complete but for its framing: a transport adds Host and Content-Length, and nothing else.
+    """One complete request. A transport adds only the framing: Host and Content-Length.
 
-    `timeout` is seconds of silence tolerated, at connecting and between two reads. `repeatable` is false where a
-    second sending could cost something twice. `public_only` makes the transport refuse any address that is not
-    public (loopback, private, link-local), checked where the connection is made.
+    `timeout` is seconds of silence tolerated, at connecting and between two reads; a flow fills in its own
+    `limits.silence` if it is None. `repeatable` is False if a second sending could cost something twice. `public_only`
+    makes the transport refuse any address that is not public (loopback, private, link-local), checked as it connects.
 
-    Raises `InvalidInput` for a URL, a header name or a value that HTTP cannot carry, without showing it.
+    Raises `InvalidInput` for a URL, a header name or a value that HTTP cannot carry; the message does not show it.
     """
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
-    timeout: float = 60.0
+    timeout: float | None = None
     repeatable: bool = True
     public_only: bool = False
 
@@ -51,12 +52,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if not _TOKEN.fullmatch(self.method):
             raise InvalidInput("the request method is not an HTTP token")
         if not _URL.fullmatch(self.url):
-            raise InvalidInput("a URL must begin with http:// or https:// and hold visible ASCII alone")
+            raise InvalidInput("a URL must begin with http:// or https:// and contain only visible ASCII")
         for name, value in self.headers:
             if not _TOKEN.fullmatch(name):
-                raise InvalidInput("a header name holds a character that HTTP does not allow")
+                raise InvalidInput("a header name contains a character that HTTP does not allow")
             if not _FIELD_VALUE.fullmatch(value):
-                raise InvalidInput(f"the header {name!r} holds a character that HTTP does not allow")
+                raise InvalidInput(f"the header {name!r} contains a character that HTTP does not allow")
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte after which a transport gives up: `timeout`, or 60 if it is not set."""
+        return DEFAULT_LIMITS.silence if self.timeout is None else self.timeout
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self.headers)
@@ -71,23 +77,23 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, in any case; None where there is none."""
+        """The value of the first header of this name, ignoring case; None if there is none."""
         return find_header(self.headers, name)
 
     def text(self) -> str:
         """The body as UTF-8, invalid bytes replaced."""
         return self.body.decode("utf-8", "replace")
 
-    def decode(self, shape: type[T]) -> T:
-        """The body as JSON of this shape. Raises `RemoteProtocolError` with the path of a field that is wrong."""
-        return decode(self.body, shape)
+    def decode(self, type_: type[T]) -> T:
+        """The body decoded from JSON as this type. Raises `RemoteProtocolError` with the path of the wrong field."""
+        return decode(self.body, type_)
 
     def __repr__(self) -> str:
-        return f"Reply(status={self.status}, body=<{len(self.body)} bytes>)"
+        return f"Response(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
 def find_header(headers: Headers, name: str) -> str | None:
-    """The first header of that name, in any case; None where there is none."""
+    """The value of the first header of this name, ignoring case; None if there is none."""
     wanted = name.lower()
     for key, value in headers:
         if key.lower() == wanted:
@@ -96,46 +102,47 @@ def find_header(headers: Headers, name: str) -> str | None:
 
 
 def content_coding(headers: Headers) -> str | None:
-    """The content codings, in their order; None where there are none.
+    """The content codings, in order, separated by commas; None if there are no Content-Encoding headers.
 
-    Several headers are one list (RFC 9110, 5.3): who took the first alone would take a body as plain that is not.
+    Several headers are one list (RFC 9110, 5.3). Reading only the first could miss a coding.
     """
     found = [value for name, value in headers if name.lower() == "content-encoding"]
     return ", ".join(found) if found else None
 
 
 def media_type(headers: Headers) -> str:
-    """The type and subtype of Content-Type, in lower case and without parameters; empty where there is none."""
+    """The type and subtype of Content-Type, in lower case and without parameters; empty if there is none."""
     return (find_header(headers, "content-type") or "").partition(";")[0].strip().lower()
 
 
 def json_body(value: JsonValue) -> bytes:
-    """`value` (a Struct, or plain JSON) as JSON in UTF-8."""
+    """`value` (a Struct or plain data) as JSON in UTF-8."""
     return msgspec.json.encode(value)
 
 
 def form_body(fields: Mapping[str, str]) -> bytes:
-    """Fields as `application/x-www-form-urlencoded`, in their order."""
+    """Fields as `application/x-www-form-urlencoded`, in order."""
     return urlencode(fields).encode()
 
 
 def multipart_body(fields: Mapping[str, str], boundary: str) -> bytes:
-    """Text fields as `multipart/form-data` (RFC 7578), in their order.
+    """Text fields as `multipart/form-data` (RFC 7578), in order.
 
-    Raises `InvalidInput` for a name that could end its own header.
+    Raises `InvalidInput` for a name with a quote, a backslash or a control character, which could end its header.
     """
     parts = []
     for name, value in fields.items():
         if not re.fullmatch(r'[^\x00-\x1f"\\\x7f]+', name):
-            raise InvalidInput("the name of a form field holds a quote or a control character")
+            raise InvalidInput("the name of a form field contains a quote, a backslash or a control character")
         parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
     return b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL, defaults filled in: what must be equal for a secret to be sent along.
+    """Scheme, host and port of a URL, the port filled in.
 
-    Raises `InvalidInput` where the URL names no such thing.
+    A secret for one URL may be sent to another one only if their origins are equal.
+    Raises `InvalidInput` if the URL is not http(s) or has no host.
     """
     match = _BEFORE_PATH.match(url)
     found = _origin_of(match[0] if match else "")
@@ -144,10 +151,10 @@ def origin(url: str) -> tuple[str, str, int]:
     return found
 
 
-# Few hosts are asked, and each of them often.
+# A program requests few origins, and each of them often.
 @lru_cache(maxsize=128)
 def _origin_of(address: str) -> tuple[str, str, int] | str:
-    """The origin of a URL without a path, or what is wrong with it."""
+    """The origin of a URL without a path; if it is invalid, the reason."""
     try:
         parts = urlsplit(address)
         scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
@@ -155,15 +162,24 @@ def _origin_of(address: str) -> tuple[str, str, int] | str:
         port = default if parts.port is None else parts.port
     except (ValueError, KeyError):
         return "is not an http(s) URL"
-    return (scheme, host, port) if host else "names no host"
+    return (scheme, host, port) if host else "has no host"
+
+
+def join_url(base: str, path: str) -> str:
+    """`path`, which begins with `/` and may have a query, appended to a base URL, which may have a query too."""
+    address, _, base_query = base.partition("?")
+    below, _, query = path.partition("?")
+    joined = address.rstrip("/") + below
+    queries = "&".join(filter(None, (base_query, query)))
+    return f"{joined}?{queries}" if queries else joined
 
 
 def without_query(url: str) -> str:
-    """The URL as it may be shown: no user name, no password, no query, no fragment."""
+    """The URL without user name, password, query and fragment, so that it can be shown."""
     bare = re.split(r"[?#]", url, maxsplit=1)[0]
     return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/]*@", r"\1", bare)
 
 
 def header_size(headers: Iterable[tuple[str, str]]) -> int:
-    """The bytes that names and values take, as `Limits.head` counts them."""
+    """The size of all names and values in bytes, as `Limits.head` counts it."""
     return sum(len(name) + len(value) for name, value in headers)

@@ -1,4 +1,4 @@
-"""The JSON edge: what untyped JSON is, and typed decoding that never raises anything but `RemoteProtocolError`."""
+"""JSON: types for undecoded values, and typed decoding whose only exception is `RemoteProtocolError`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from .errors import InvalidInput, RemoteProtocolError
 
-# Any JSON value. The one place where `Any` is at home.
+# Any JSON value. Declared here, so that no other module needs `Any` for it.
 JsonValue = Any
 JsonObject = dict[str, JsonValue]
 
@@ -18,20 +18,20 @@ T = TypeVar("T")
 
 
 @functools.cache
-def decoder_of(shape: object) -> msgspec.json.Decoder[Any]:
-    """The decoder of one wire shape, made once."""
-    return msgspec.json.Decoder(shape)
+def decoder_of(type_: object) -> msgspec.json.Decoder[Any]:
+    """The decoder for this type, created once."""
+    return msgspec.json.Decoder(type_)
 
 
-def decode(data: bytes | str, shape: type[T]) -> T:
-    """`data` as `shape`.
+def decode(data: bytes | str, type_: type[T]) -> T:
+    """`data` as a value of this type.
 
-    Raises `RemoteProtocolError`, with the path of the field that is wrong and without any of the data.
+    Raises `RemoteProtocolError`, with the path of the wrong field and without any of the data.
     """
     try:
-        value: T = decoder_of(shape).decode(data)  # type: ignore[arg-type]
+        value: T = decoder_of(type_).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
-        raise RemoteProtocolError(f"the JSON has another shape than expected: {_without_data(str(error))}") from None
+        raise RemoteProtocolError(f"the JSON does not have the expected shape: {_without_data(str(error))}") from None
     except (msgspec.DecodeError, UnicodeError):
         raise RemoteProtocolError(f"not JSON: {describe(data)}") from None
     except RecursionError:
@@ -40,12 +40,12 @@ def decode(data: bytes | str, shape: type[T]) -> T:
 
 
 def _without_data(message: str) -> str:
-    # What is none of a few values, or no field at all, msgspec quotes as it came.
+    # msgspec quotes an unknown field, and a value that is not among the allowed ones: cut these out.
     return re.sub(r"(Invalid(?: enum)? value|unknown field) .*?( - at `\$[^`]*`)?\Z", r"\1\2", message, flags=re.DOTALL)
 
 
 def describe(data: bytes | str) -> str:
-    """What a body that should have been JSON looks like, in two or three words: never its content."""
+    """A few words about a body that should have been JSON, without its content."""
     head = data[:512].encode(errors="replace") if isinstance(data, str) else bytes(data[:512])
     if not head.strip():
         return "an empty body"
@@ -57,14 +57,14 @@ def describe(data: bytes | str) -> str:
     return f"{len(data)} {'characters' if isinstance(data, str) else 'bytes'} that do not parse"
 
 
-def convert_input(given: object, shape: type[T], what: str) -> T:
-    """A value that a caller gave, as a Struct or as a mapping, numbers also as text.
+def convert_input(value: object, type_: type[T], name: str) -> T:
+    """A caller's value as `type_`: a Struct of that type, or a mapping, in which numbers may be strings.
 
-    Raises `InvalidInput`, naming it by `what`, with the path of a field that is wrong and without any of its data.
+    Raises `InvalidInput`, with `name` (a plural), the path of the wrong field, and none of the data.
     """
-    if isinstance(given, shape):
-        return given
+    if isinstance(value, type_):
+        return value
     try:
-        return msgspec.convert(given, shape, strict=False)
+        return msgspec.convert(value, type_, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"the {what} do not fit: {error}") from None
+        raise InvalidInput(f"the {name} do not fit: {error}") from None

@@ -1,4 +1,4 @@
-"""A conversation as messages, and how it becomes the one prompt that these providers take."""
+"""A conversation as messages, and its conversion to the single prompt that some providers take."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from .names import require_utf8
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a message whose content is a list; only parts of type `text` are read."""
+    """One part of a message whose content is a list. Only parts of type `text` are used."""
 
     type: str = "text"
     text: str = ""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message: who says it (`user`, `assistant`, `system`, ...) and what, as text or as a list of parts."""
+    """One message: its role (`user`, `assistant`, `system`, ...), and its content as text or as parts."""
 
     role: str
     content: str | tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """The content as one string: the text parts joined."""
+        """The content as one string: the text parts, joined."""
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content if part.type == "text")
 
 
-# What a caller may give: a prompt alone, or the history as messages or as the dicts that other libraries use.
+# A caller's input: one prompt, or the history as messages or as the dicts that other libraries use.
 Messages = str | Sequence[Message | Mapping[str, object]]
 
 
 def as_messages(messages: Messages) -> tuple[Message, ...]:
     """The history as `Message`s.
 
-    Raises `InvalidInput` where nothing in it says anything, where an item is not a message, and for a lone
-    surrogate, which UTF-8 cannot carry.
+    Raises `InvalidInput` if all messages are blank, if an item is not a message, and for a lone surrogate, which UTF-8
+    cannot carry.
     """
     if isinstance(messages, str):
         history: tuple[Message, ...] = (Message("user", messages),)
     elif not isinstance(messages, Sequence):
-        raise InvalidInput("messages are a prompt, or a list of messages, each with a role and a content")
+        raise InvalidInput("messages must be a prompt, or a list of messages, each with a role and a content")
     else:
         history = tuple(_as_message(item) for item in messages)
     if not any(message.text.strip() for message in history):
@@ -63,9 +63,9 @@ def _as_message(item: object) -> Message:
 
 
 def format_prompt(messages: Sequence[Message]) -> str:
-    """The history as one prompt: a single message's content alone, several as lines `Role: content`.
+    """The history as one prompt: the content of a single message, or lines `Role: content` for several messages.
 
-    Messages with blank content are left out, and a last line `Assistant:` asks for the answer.
+    Blank messages are left out, and a last line `Assistant:` asks for the answer.
     """
     if len(messages) == 1:
         return messages[0].text
@@ -74,7 +74,7 @@ def format_prompt(messages: Sequence[Message]) -> str:
 
 
 def last_user_message(messages: Sequence[Message]) -> str:
-    """What the user said last: the last run of user messages, blank ones left out, joined by newlines."""
+    """The last uninterrupted run of user messages, without blank ones, joined by newlines."""
     run = list(_last_run(messages))
     return "\n".join(text for text in reversed(run) if text.strip())
 

@@ -1,4 +1,4 @@
-"""Names and texts as users type them: finding what they meant, and refusing what UTF-8 cannot carry."""
+"""Checks of what users type: names, with a "did you mean", and text that UTF-8 can carry."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .errors import InvalidInput
 
 
 def find_name(name: str, known: Iterable[str], what: str, *, where: str = "") -> str:
-    """The name among `known` that equals `name` but for case.
+    """The name in `known` that equals `name`, ignoring case.
 
-    Raises `InvalidInput` with the nearest name where there is none.
+    Raises `InvalidInput`, with the nearest known name, if there is none. `what` is the kind of name, for the message.
     """
     names = list(known)
     if name in names:
@@ -26,7 +26,7 @@ def find_name(name: str, known: Iterable[str], what: str, *, where: str = "") ->
 
 
 def require_utf8(text: str, what: str) -> str:
-    """`text`, if UTF-8 can carry it; else `InvalidInput`, naming it by `what`."""
+    """`text`, unchanged. Raises `InvalidInput` if UTF-8 cannot carry it; `what` names the text in the message."""
     try:
         text.encode()
     except UnicodeEncodeError:

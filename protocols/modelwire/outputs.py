@@ -1,4 +1,4 @@
-"""What to tell the user: the outputs that `Flow.handle` answers with, between its commands."""
+"""Outputs: what a flow emits for the user. `Flow.handle` returns them together with commands."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class TextDelta(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class TextReplaced(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The server revised what it had said: `text` is the whole answer so far, instead of all that was shown."""
+    """The server revised its answer: `text` is the whole answer so far, and replaces all text before it."""
 
     text: str
 
 
 class StatusChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """A job moved on. `status` is the state it is in, `text` says it to a person."""
+    """The state of a job changed: `status` is for programs, `text` for a person."""
 
     status: Literal["waiting", "generating", "done"]
     text: str
@@ -35,9 +35,9 @@ class TitleChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class ConversationChanged(msgspec.Struct, frozen=True, tag=True):
-    """What the provider needs to go on with this conversation later: keep it, and pass it as `conversation`.
+    """The data with which this conversation can be continued: save it, and pass it as `conversation` next time.
 
-    It may hold a token, so its repr shows none of it.
+    It may contain a token, so the repr does not show it.
     """
 
     conversation: JsonObject
@@ -47,37 +47,37 @@ class ConversationChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class CredentialsChanged(msgspec.Struct, frozen=True, tag=True):
-    """Credentials were issued (keep them and pass them next time) or, when None, were refused (forget them)."""
+    """Credentials were issued (store them, and supply them next time), or refused if None (delete the stored ones)."""
 
     credentials: JsonObject | None
 
     def __repr__(self) -> str:
-        kept = "None" if self.credentials is None else f"<{', '.join(self.credentials)}>"
-        return f"CredentialsChanged({kept})"
+        shown = "None" if self.credentials is None else f"<{', '.join(self.credentials)}>"
+        return f"CredentialsChanged({shown})"
 
 
 class LoginRequired(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """A person has to log in at `url` before the provider answers; `label` names the provider for a person."""
+    """The provider requires a login: a person has to log in at `url`. `label` is the provider's name for display."""
 
     label: str
     url: str
 
 
 class JobAccepted(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The provider took the job. From here on a snapshot of the flow is all that is needed to get its result."""
+    """The provider accepted the job. From now on, a snapshot of the flow is enough to get the result."""
 
     job_id: str
 
 
 class ImageReady(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """An image can be had at `url`. `index` counts from 0 in the order that the provider named them."""
+    """An image can be downloaded from `url`. `index` counts from 0, in the provider's order."""
 
     url: str
     index: int
 
 
 class ImageReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The bytes of one image, whole and checked to be of `media_type` (`image/png`, `image/jpeg`, ...)."""
+    """One complete image. Its bytes were checked to be of `media_type` (`image/png`, `image/jpeg`, ...)."""
 
     url: str
     data: bytes
@@ -88,14 +88,14 @@ class ImageReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class UsageReported(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """What the provider says that the answer cost, in tokens."""
+    """The number of tokens that the provider counted."""
 
     input_tokens: int
     output_tokens: int
 
 
 class Restarted(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The answer begins again from its first character: forget the text shown before this."""
+    """The answer starts again from its first character: discard the text emitted before this."""
 
 
 Output = (

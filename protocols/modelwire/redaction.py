@@ -1,4 +1,4 @@
-"""What of a server's words may reach a person: no secret, no control character, no wall of text."""
+"""Make a server's text safe to show: hide secrets, remove control characters, shorten it."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from .http import Headers, media_type
 
 PLACEHOLDER = "[secret]"
 
-# Characters: a shorter string is not treated as a secret, because replacing it would garble every message.
+# Characters: a shorter string is not treated as a secret. Replacing it would garble every message.
 SHORTEST_SECRET = 4
 
-# So many characters of a secret tell it from every other text.
+# Characters: this much of a longer secret identifies it. The rest is not compared, which bounds the search.
 MATCH_PREFIX_CHARS = 64
-# So many characters of an error response are looked at for what it says. What was cut off the end of a long one may
-# have been the rest of a secret, which was not found for that reason: it must be far from what is shown.
-_EXPLAINED = 16 * 1024
-# C0, DEL, C1, the Unicode line ends and the bidirectional overrides: what could move a terminal's cursor or reorder
-# a line of a log.
+# Characters: the part of an error response that is searched for its message. A body that was cut short may end inside
+# a secret, which is not found then: that end must be far behind everything that is shown.
+_SEARCHED_CHARS = 16 * 1024
+# C0, DEL, C1, Unicode line ends and bidirectional overrides, which could move a terminal's cursor or reorder a line of
+# a log; and lone surrogates, which cannot be printed.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+|[\ud800-\udfff]")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced, also where it was percent-encoded or escaped as JSON.
+    """`text` with every secret replaced, as it is, percent-encoded or escaped as JSON.
 
-    A long secret is known by its beginning, and goes up to the next blank or quote: whoever chooses both a token and
-    a text could otherwise make the search for the one in the other as slow as they like.
+    Of a long secret only the beginning is searched for, and everything up to the next blank or quote is replaced. A
+    server may choose both a token and a text, and could otherwise make the search arbitrarily slow.
     """
-    # The longest first: a secret may contain another.
+    # Longest first: a secret may contain another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         rest = r"[^\s\"'<>]*" if len(secret) > MATCH_PREFIX_CHARS else ""
         text = re.sub(f"(?:{spellings(secret[:MATCH_PREFIX_CHARS])}){rest}", PLACEHOLDER, text)
     return text
 
 
-# A flow says several things that hold none of the same few secrets.
+# A flow redacts several texts with the same few secrets.
 @lru_cache(maxsize=256)
 def spellings(secret: str) -> str:
-    """A pattern that finds a secret as it is or encoded; it has no groups of its own.
+    """A pattern, without capturing groups, that finds a secret as it is, percent-encoded or escaped as JSON.
 
-    Encoders differ in what they leave alone and how they write the rest. In each of the three spellings, one text
-    can be read in one way only: nothing here backtracks.
+    Encoders differ in which characters they escape, and how. Each of the three alternatives can match a text in one way
+    only, so it never backtracks.
     """
     spelt = ("".join(map(spell, secret)) for spell in (re.escape, _percent_encoded, _json_escaped))
     return "|".join(dict.fromkeys(spelt))
@@ -78,7 +78,7 @@ class _ErrorDetail(msgspec.Struct):
 
 
 class _ErrorResponse(msgspec.Struct):
-    """The shapes in which JSON services say what is wrong."""
+    """The fields in which JSON services put an error's message."""
 
     error: _ErrorDetail | str | None = None
     message: str = ""
@@ -86,12 +86,12 @@ class _ErrorResponse(msgspec.Struct):
     error_description: str = ""
 
 
-def explain(headers: Headers, body: bytes, secrets: Iterable[str] = ()) -> str:
-    """What an error response says, as far as that can be told: the message of a JSON error, the title of a page.
+def error_text(headers: Headers, body: bytes, secrets: Iterable[str] = ()) -> str:
+    """The message of an error response: of a JSON error, or the title of a page; else the body as text.
 
-    It is without secrets, and not yet fit to be printed.
+    It contains no secrets, but may contain control characters: pass it to `printable` before it is shown.
     """
-    text = redact(body.decode("utf-8", "replace"), secrets)[:_EXPLAINED]
+    text = redact(body.decode("utf-8", "replace"), secrets)[:_SEARCHED_CHARS]
     if media_type(headers).endswith("json") or text.lstrip().startswith("{"):
         try:
             response = msgspec.json.decode(text, type=_ErrorResponse)

@@ -1,20 +1,30 @@
 """Event streams, as WHATWG defines them (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-Theory of operation. The decoder works on bytes: CR and LF are ASCII, and no byte of a longer UTF-8 character looks
-like them, so lines can be found before anything is decoded, and U+2028, U+0085, VT and FF are never taken for line
-ends. Text is decoded with replacement one field at a time, which gives what decoding the whole stream would give,
-since a malformed sequence ends at the latest at the line end's ASCII byte. Every CR and CRLF is written as LF first.
+Theory of operation. The decoder works on bytes. CR and LF are ASCII, and no other UTF-8 character contains their bytes,
+so lines can be found before anything is decoded; U+2028, U+0085, VT and FF never end a line. Text is decoded with
+replacement, one field at a time. That gives the same result as decoding the whole stream, because a malformed sequence
+ends at the ASCII byte of the line end at the latest. First of all, each CR and CRLF is replaced by LF.
 
-`_take_lines` is the standard's algorithm, and could do everything. It is spared what nearly every byte of nearly every
-chat stream is: plain events, which are one data line and a blank one, and leave no trace in the decoder. Between two
-events they are taken before it, in one of three ways. A chunk that is one plain event, which is what a server sends
-that flushes, is cut at both ends if no LF is in between. A run of short ones is split at what stands between two of
-them (`BETWEEN_PLAIN`): a piece without an LF is then the data of one plain event, so that one look at all pieces
-together proves the run; if it fails, none is taken, and the lines decide. Long ones are found one by one, since the
-search for one byte is thirty times as fast as the search for eight.
+`_take_lines` is the standard's algorithm, and would be enough. Three fast paths come before it, because nearly every
+byte of nearly every chat stream belongs to a plain event: one line of data and a blank line, which leave no trace in
+the decoder. The fast paths are used only between two events:
 
-What a chunk leaves unfinished is kept as complete lines, already taken, and a list of fragments of one line, joined
-once: the cost is linear in the input, whatever the size of the chunks.
+1. A chunk that is exactly one plain event, as from a server that flushes each event, is cut at both ends if there is no
+   LF in between (`feed`).
+2. A run of short plain events is split at `BETWEEN_PLAIN`. A piece without an LF is the data of one plain event, so one
+   search through all pieces together proves the run. If it finds an LF, no event is taken, and `_take_lines` decides
+   (`_take_short_events`).
+3. Long plain events are found one by one: a search for one byte is thirty times as fast as a search for eight
+   (`_take_plain_events`; `_with_fragments`, if the event came in several chunks).
+
+Tests check that every fast path gives what the standard's algorithm gives. In tests/formats/test_sse.py,
+`test_any_bytes_in_any_chunks_read_as_the_standard_says` compares the decoder with a second, slow implementation
+(tests/support/event_stream_reference.py), on random streams and cuts, with `LONG_EVENT_BYTES` at 1, 12 and 2048; the
+tests `test_a_rule_is_kept*` compare it with each case of the table of rules, at every cut. And each edit of this source
+in tests/kit/test_sse_mutants.py, which covers each fast path, must fail a case of that table.
+
+Between two chunks, the decoder stores the fields of complete lines, and a list of fragments of the one line that is not
+complete. They are joined once, so the cost is linear in the input, whatever the size of the chunks.
 """
 
 from __future__ import annotations
@@ -31,20 +41,21 @@ from .limits import DEFAULT_LIMITS
 
 T = TypeVar("T")
 
-# Larger than any reconnection time that means something; keeps `int` away from a megabyte of digits.
+# Digits: a longer reconnection time counts as 10**15 milliseconds, so `int` never gets a megabyte of digits.
 MAX_RETRY_DIGITS = 15
 
-# How nearly every line of data begins, and what stands between two plain events.
-DATA = b"data: "
-BETWEEN_PLAIN = b"\n\n" + DATA
-# From this length on, in bytes, plain events are found one by one; measured, and not sensitive.
-LONG = 2048
+# The beginning of nearly every line of data.
+DATA_PREFIX = b"data: "
+# The bytes between the data of two plain events.
+BETWEEN_PLAIN = b"\n\n" + DATA_PREFIX
+# Bytes: plain events of this length or more are found one by one. Measured; the speed depends little on it.
+LONG_EVENT_BYTES = 2048
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
-    """One dispatched event: its type, its data as the raw bytes that came, and the last event id in force.
+    """One dispatched event: its type, its data as received, and the last event id.
 
-    `raw` can be handed to a JSON decoder as it is; `data` is the same as text, invalid UTF-8 replaced.
+    `raw` is the data in bytes, which a JSON decoder can take directly; `data` is the same as text.
     """
 
     event: str
@@ -53,26 +64,26 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def data(self) -> str:
-        """The data as text; bytes that are not UTF-8 become U+FFFD."""
+        """The data as text; invalid UTF-8 becomes U+FFFD."""
         return self.raw.decode("utf-8", "replace")
 
-    def decode(self, shape: type[T]) -> T:
-        """The data as JSON of this shape, straight from the bytes.
+    def decode(self, type_: type[T]) -> T:
+        """The data decoded from JSON as this type, without a detour over text.
 
-        Raises `RemoteProtocolError` with the path of a field that is wrong.
+        Raises `RemoteProtocolError` with the path of the wrong field.
         """
         try:
-            # What `decode` does at first; one call less an event.
-            value: T = decoder_of(shape).decode(self.raw)  # type: ignore[arg-type]
+            # The same as `json.decode`, but one call less for each event.
+            value: T = decoder_of(type_).decode(self.raw)  # type: ignore[arg-type]
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            # Bytes that are not UTF-8 are no JSON, but their replacement may be.
+            # Invalid UTF-8 is not JSON, but the text with U+FFFD in its place may be.
             text = self.data
-            return decode(text if "\ufffd" in text else self.raw, shape)
+            return decode(text if "\ufffd" in text else self.raw, type_)
         return value
 
 
 class EventLimitExceeded(LimitExceeded):
-    """A line or an event is longer than allowed; `events` are those that were complete before it."""
+    """A line or an event exceeds its limit; `events` are the complete events of the same chunk before it."""
 
     def __init__(self, message: str, events: list[ServerSentEvent]) -> None:
         super().__init__(message)
@@ -80,10 +91,11 @@ class EventLimitExceeded(LimitExceeded):
 
 
 class EventStreamDecoder:
-    """Turns the bytes of one event stream into events. Never reads a clock, never blocks, keeps at most two limits.
+    """Decodes the bytes of one event stream into events, without I/O.
 
-    `retry` is the reconnection time in milliseconds that the stream asked for last, or None. `last_event_id` is the
-    id to reconnect with. An event that the end of the stream leaves unfinished is dropped, as the standard says.
+    `retry` is the last reconnection time that the stream asked for, in milliseconds, or None. `last_event_id` is the id
+    to reconnect with. If the stream ends within an event, that event is dropped, as the standard says. The decoder
+    stores at most one line of `max_line` bytes and one event of `max_event` bytes.
     """
 
     def __init__(self, *, max_line: int = DEFAULT_LIMITS.line, max_event: int = DEFAULT_LIMITS.event) -> None:
@@ -91,21 +103,21 @@ class EventStreamDecoder:
         self.last_event_id = ""
         self._max_line = max_line
         self._max_event = max_event
-        self._max_plain = min(max_line - len(DATA), max_event)  # of the data of a plain event
-        self._head: bytes | None = b""  # the first bytes, until it is known whether they are a byte order mark
-        self._after_cr = False  # a line feed now would belong to the CR that ended the last chunk
-        self._fragments: list[bytes] = []  # of the one line that has not ended
+        self._max_plain = min(max_line - len(DATA_PREFIX), max_event)  # data of a plain event
+        self._head: bytes | None = b""  # the first bytes, until they are a byte order mark or not
+        self._after_cr = False  # the last chunk ended with CR: skip an LF now
+        self._fragments: list[bytes] = []  # of the incomplete line
         self._fragments_size = 0
-        self._in_event = False  # a field has been taken since the last blank line
+        self._in_event = False  # a field came since the last blank line
         self._event = ""
         self._data: list[bytes] = []
-        self._data_size = 0  # with a line feed after each line
+        self._data_size = 0  # with an LF after each line
         self._id = ""
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that these bytes complete.
 
-        Raises `EventLimitExceeded` (with the events before it) at a line or an event over its limit.
+        Raises `EventLimitExceeded`, with the events before it, if a line or an event exceeds its limit.
         """
         if 13 in data or self._after_cr or self._head is not None:
             data = self._normalised(data)
@@ -113,8 +125,8 @@ class EventStreamDecoder:
         if 10 in data:
             if self._fragments:
                 data = self._with_fragments(data, events)
-            if not self._in_event and data[:6] == DATA:
-                # The usual chunk: one plain event, and nothing else.
+            if not self._in_event and data[:6] == DATA_PREFIX:
+                # Fast path 1: the chunk is one plain event.
                 if data[-2:] == b"\n\n" and 10 not in (raw := data[6:-2]) and len(raw) <= self._max_plain:
                     events.append(ServerSentEvent("message", raw, self._id))
                     return events
@@ -128,10 +140,10 @@ class EventStreamDecoder:
         return events
 
     def _with_fragments(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
-        """`data` with the fragments before it; but a long plain event is joined, once, without what is around it."""
+        """The fragments and `data`, joined; but a long plain event at the beginning is taken, and joined alone."""
         fragments, size = self._fragments, self._fragments_size
         self._fragments, self._fragments_size = [], 0
-        if size >= LONG and not self._in_event and fragments[0][:6] == DATA:
+        if size >= LONG_EVENT_BYTES and not self._in_event and fragments[0][:6] == DATA_PREFIX:
             end = data.find(b"\n")
             if data[end : end + 2] == b"\n\n" and size + end - 6 <= self._max_plain:
                 fragments[0] = fragments[0][6:]
@@ -149,7 +161,7 @@ class EventStreamDecoder:
         return data
 
     def _without_bom(self, data: bytes) -> bytes:
-        """`data` with what was held back before it, less the byte order mark; nothing while that is not decided."""
+        """`data` without a byte order mark; empty while the mark may be incomplete, as its bytes are held back."""
         assert self._head is not None
         data = self._head + data
         if len(data) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(data):
@@ -159,7 +171,7 @@ class EventStreamDecoder:
         return data.removeprefix(codecs.BOM_UTF8)
 
     def _with_line_feeds(self, data: bytes) -> bytes:
-        """`data` with every line end written as LF. A CR counts at once; the LF of a pair may come a chunk later."""
+        """`data` with LF for each line end. A CR ends its line at once, even if its LF comes a chunk later."""
         if not data:
             return data
         if self._after_cr and data[0] == 10:
@@ -171,24 +183,24 @@ class EventStreamDecoder:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _take_plain_events(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take plain events from the beginning of `data`, which is `DATA`, and give back the rest."""
+        """Take plain events from the beginning of `data`; return the rest. `data` begins with `DATA_PREFIX`."""
         start = 0
         while True:
             end = data.find(b"\n", start)
-            if end - start < LONG:
+            if end - start < LONG_EVENT_BYTES:
                 is_run = data[end : end + 8] == BETWEEN_PLAIN
                 return self._take_short_events(data[start:], events) if is_run else data[start:]
             if data[end : end + 2] != b"\n\n" or end - start - 6 > self._max_plain:
                 return data[start:]
             events.append(ServerSentEvent("message", data[start + 6 : end], self._id))
             start = end + 2
-            if data[start : start + 6] != DATA:
+            if data[start : start + 6] != DATA_PREFIX:
                 return data[start:]
 
     def _take_short_events(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take all events of `data` but the last if each of them is plain, else none, and give back the rest."""
+        """Take all events but the last if each of them is plain, else none; return the rest of `data`."""
         raws = data.split(BETWEEN_PLAIN)
-        rest = DATA + raws.pop()
+        rest = DATA_PREFIX + raws.pop()
         raws[0] = raws[0][6:]
         longest = len(data) if len(data) <= self._max_plain else max(map(len, raws))
         if 10 in b"".join(raws) or longest > self._max_plain:
@@ -197,7 +209,7 @@ class EventStreamDecoder:
         return rest
 
     def _take_lines(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take the lines of `data`, and give back what follows the last line end."""
+        """Take the lines of `data` (the standard's algorithm); return the bytes after the last line end."""
         lines = data.split(b"\n")
         rest = lines.pop()
         for line in lines:
@@ -205,14 +217,14 @@ class EventStreamDecoder:
                 self._dispatch(events)
             elif len(line) > self._max_line:
                 raise self._line_exceeded(events)
-            elif line[:6] == DATA:
+            elif line[:6] == DATA_PREFIX:
                 self._take_data(line[6:], events)
             elif line[0] != 58:
                 self._take_field(line, events)
         return rest
 
     def _take_field(self, line: bytes, events: list[ServerSentEvent]) -> None:
-        """One line that is neither blank nor a comment. The fields are those of the standard; any other is ignored."""
+        """Take one line that is neither blank nor a comment. Fields that the standard does not name are ignored."""
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"event":
@@ -236,7 +248,7 @@ class EventStreamDecoder:
             raise EventLimitExceeded(f"an event of the stream exceeds {self._max_event} bytes", events)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        """A blank line: the id is in force, and there is an event if there is data (an empty line of it counts)."""
+        """Take a blank line: the id takes effect, and data, even one empty line, makes an event."""
         self.last_event_id = self._id
         if self._data:
             events.append(ServerSentEvent(self._event or "message", b"\n".join(self._data), self._id))
@@ -250,18 +262,18 @@ class EventStreamDecoder:
 
 
 def encode_event(data: str, *, event: str = "", id: str | None = None, retry: int | None = None) -> bytes:
-    """One event as an `EventStreamDecoder` reads it back; `retry` is in milliseconds.
+    """One event in the format that `EventStreamDecoder` reads; `retry` is in milliseconds.
 
-    Line ends inside `data` (CR, LF, CRLF) all arrive as LF: the format has no way to say which they were.
-    Raises `InvalidInput` for what the format cannot carry: a line end in `event` or `id`, a NUL in `id`, a negative
-    `retry`, a lone surrogate anywhere.
+    All line ends in `data` (CR, LF, CRLF) arrive as LF: the format cannot distinguish them.
+    Raises `InvalidInput` for values that the format cannot carry: a line end in `event` or `id`, a NUL in `id`, a
+    negative `retry`, a lone surrogate anywhere.
     """
     if any(end in name for name in (event, id or "") for end in "\r\n"):
-        raise InvalidInput("the type and the id of an event cannot hold a line end")
+        raise InvalidInput("the type and the id of an event cannot contain a line end")
     if id is not None and "\0" in id:
-        raise InvalidInput("the id of an event cannot hold a NUL")
+        raise InvalidInput("the id of an event cannot contain a NUL")
     if retry is not None and retry < 0:
-        raise InvalidInput("the retry time of an event is a number of milliseconds, not negative")
+        raise InvalidInput("the retry time of an event, in milliseconds, cannot be negative")
     lines = [f"event: {event}"] if event else []
     lines += [] if id is None else [f"id: {id}"]
     lines += [] if retry is None else [f"retry: {retry}"]
@@ -270,7 +282,7 @@ def encode_event(data: str, *, event: str = "", id: str | None = None, retry: in
 
 
 def encode_comment(text: str = "") -> bytes:
-    """A comment, which decoders skip: servers send one now and then to keep the connection alive."""
+    """A comment, which decoders skip. Servers send comments to keep a connection alive."""
     return _utf8("".join(f": {line}\n" for line in _lines(text)))
 
 
@@ -282,4 +294,4 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise InvalidInput("an event stream is UTF-8, and cannot hold a lone surrogate") from None
+        raise InvalidInput("an event stream is UTF-8, which cannot carry a lone surrogate") from None

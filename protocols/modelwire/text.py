@@ -1,4 +1,4 @@
-"""How an answer's text comes out of what is streamed: the sinks, and text that arrives as a whole that grows."""
+"""From a streamed body to the text of an answer: sinks for two kinds of bodies, and `CumulativeText`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EmitText = Callable[[TextDelta | TextReplaced], None]
 
 
 class TextSink:
-    """A body that is the answer itself, in UTF-8. A character may be split between chunks."""
+    """For a body that is the answer itself, in UTF-8. A character may be split between chunks."""
 
     def __init__(self, emit: EmitText) -> None:
         self._emit = emit
@@ -23,7 +23,7 @@ class TextSink:
         self._is_empty = True
 
     def feed(self, data: bytes) -> bool:
-        """Emit the characters that are complete; the end of the body alone ends the answer."""
+        """Emit the complete characters. Always False: only the end of the body ends the answer."""
         text = self._decoder.decode(data)
         if text:
             self._is_empty = False
@@ -31,7 +31,7 @@ class TextSink:
         return False
 
     def end(self) -> None:
-        """Raises `TruncatedError` in the middle of a character, and `NoAnswer` where there was no text at all."""
+        """End the answer. Raises `TruncatedError` in the middle of a character, and `NoAnswer` if there was no text."""
         if self._decoder.getstate()[0]:
             raise TruncatedError("the answer stopped in the middle of a character")
         if self._is_empty:
@@ -39,15 +39,15 @@ class TextSink:
 
 
 class EventSink:
-    """A body that is an event stream. `take` gets each event, and says True for the one that ends the answer."""
+    """For a body that is an event stream. `take` gets each event, and returns True for the one that ends the answer."""
 
     def __init__(self, take: Callable[[ServerSentEvent], bool], limits: Limits) -> None:
         self._take = take
         self._decoder = EventStreamDecoder(max_line=limits.line, max_event=limits.event)
-        self._first_bytes: bytes | None = b""  # kept until the first event, to say what came instead of one
+        self._first_bytes: bytes | None = b""  # until the first event; describes a body without events
 
     def feed(self, data: bytes) -> bool:
-        """Decode, and hand on what is complete."""
+        """Decode, and pass complete events to `take`. True if the answer has ended."""
         try:
             events = self._decoder.feed(data)
         except EventLimitExceeded as error:
@@ -59,36 +59,36 @@ class EventSink:
         return self._take_all(events)
 
     def _take_all(self, events: list[ServerSentEvent]) -> bool:
-        # Called for each event, in order; those after the end of the answer are nobody's.
+        # `any` stops at the first True: events after the end of the answer are dropped.
         return any(map(self._take, events))
 
     def end(self) -> None:
-        """The body ended before the answer did: raises `TruncatedError`, or `NoAnswer` where no event came."""
+        """The body ended before the answer. Raises `TruncatedError`, or `NoAnswer` if there was no event at all."""
         if self._first_bytes is not None:
-            raise NoAnswer(f"no valid response: instead of events came {describe(self._first_bytes)}")
-        raise TruncatedError("the event stream ended without the mark that ends an answer")
+            raise NoAnswer(f"no valid response: expected events, but received {describe(self._first_bytes)}")
+        raise TruncatedError("the event stream ended without the event that ends an answer")
 
 
 class CumulativeText:
-    """Text that is sent whole each time, longer and longer, turned into what is new of it.
+    """Turns updates that repeat the whole text so far into deltas.
 
-    Text that shrinks to a beginning of what was shown says nothing until it grows past that again; any other
-    change is told as `TextReplaced`.
+    An update that is a prefix of the emitted text emits nothing: wait until the text grows beyond it again. Any other
+    change emits `TextReplaced`.
     """
 
     def __init__(self, emit: EmitText) -> None:
         self._emit = emit
-        self._shown = ""
+        self._emitted = ""
         self.was_updated = False
 
     def update(self, whole: str) -> None:
-        """The text as it now stands."""
+        """Take the whole text as it is now, and emit what has changed."""
         self.was_updated = True
-        shown = self._shown
-        if whole.startswith(shown):
-            if len(whole) > len(shown):
-                self._shown = whole
-                self._emit(TextDelta(whole[len(shown) :]))
-        elif not shown.startswith(whole):
-            self._shown = whole
+        emitted = self._emitted
+        if whole.startswith(emitted):
+            if len(whole) > len(emitted):
+                self._emitted = whole
+                self._emit(TextDelta(whole[len(emitted) :]))
+        elif not emitted.startswith(whole):
+            self._emitted = whole
             self._emit(TextReplaced(whole))

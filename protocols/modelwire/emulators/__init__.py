@@ -1,4 +1,4 @@
-"""The other side of each wire, as pure as the protocols: what tests, demos and offline users talk to."""
+"""Emulators of every service, for tests, demos and offline use. As pure as the protocols: no I/O, no clock."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The other side of ARTA: anonymous accounts, jobs that take their time, and the images that come of them.
+"""The emulator of ARTA: anonymous accounts, jobs that take time, and their images.
 
-The three hosts of the real service are one here.
+It serves the paths of all three hosts of the real service.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from typing import Literal
 import msgspec
 
 from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
-from .parts.incoming import Route, StrictRequest, answer, required, whole_number
-from .parts.memory import Memory, TokenFactory
+from .parts.expiring_dict import ExpiringDict
 from .parts.png import SIZE, draw
+from .parts.requests import EmulatorRoute, StrictRequest, required, respond, whole_number
 from .parts.responses import HttpRefusal, bytes_response, json_response
+from .parts.token_factory import TokenFactory
 
-MOST_JOBS = 1000
-MOST_ACCOUNTS = 10_000
-MOST_IMAGES = 8
-# The shorter side of an image is no shorter than this: pixels.
-SHORTEST_SIDE = 32
+# Jobs and accounts remembered: beyond that the oldest are dropped. Images in one job.
+MAX_JOBS = 1000
+MAX_ACCOUNTS = 10_000
+MAX_IMAGES = 8
+# Pixels: least width and height of an image.
+MIN_SIDE = 32
 
 # fmt: off
 STYLES = frozenset((
@@ -35,8 +37,8 @@ STYLES = frozenset((
 # fmt: on
 _ASPECT_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_RECORD = "/api/v1/text2image/(?P<record_id>[0-9a-f]{32})/status"
-_IMAGE = r"/images/(?P<record_id>[0-9a-f]{32})/(?P<index>[0-9])\.png"
+_STATUS_PATH = "/api/v1/text2image/(?P<record_id>[0-9a-f]{32})/status"
+_IMAGE_PATH = r"/images/(?P<record_id>[0-9a-f]{32})/(?P<index>[0-9])\.png"
 
 
 class SignUp(msgspec.Struct, rename="camel"):
@@ -45,7 +47,7 @@ class SignUp(msgspec.Struct, rename="camel"):
     client_type: Literal["CLIENT_TYPE_ANDROID"]
 
 
-class SignedUp(msgspec.Struct, rename="camel"):
+class NewAccount(msgspec.Struct, rename="camel"):
     """A new account."""
 
     id_token: str
@@ -55,8 +57,8 @@ class SignedUp(msgspec.Struct, rename="camel"):
     kind: str = "identitytoolkit#SignupNewUserResponse"
 
 
-class Refreshed(msgspec.Struct):
-    """A new token for an account."""
+class RefreshedTokens(msgspec.Struct):
+    """New tokens for an account."""
 
     id_token: str
     refresh_token: str
@@ -65,22 +67,22 @@ class Refreshed(msgspec.Struct):
     token_type: str = "Bearer"
 
 
-class ImagePlace(msgspec.Struct):
-    """Where one image is."""
+class ImageLocation(msgspec.Struct):
+    """The address of one image."""
 
     url: str
 
 
-class Status(msgspec.Struct):
-    """How far a job is."""
+class JobStatus(msgspec.Struct):
+    """The progress of a job, and its images if it is done."""
 
     record_id: str
     status: str
-    response: list[ImagePlace]
+    response: list[ImageLocation]
 
 
 class Job(msgspec.Struct):
-    """What was ordered, and when (Unix time, seconds)."""
+    """The request for some images. `submitted_at` is Unix time, in seconds."""
 
     prompt: str
     style: str
@@ -88,110 +90,109 @@ class Job(msgspec.Struct):
     images: int
     width: int
     height: int
-    begun: float
+    submitted_at: float
 
 
 class ArtaEmulator:
-    """ARTA, emulated: it takes any API key, and remembers accounts and jobs."""
+    """ARTA, emulated. It accepts any API key, and remembers accounts and jobs."""
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"arta") -> None:
         self._behaviour = behaviour
-        self._mint = TokenFactory(entropy)
-        self._id_tokens: Memory[str] = Memory(MOST_ACCOUNTS)  # to each, whose it is
-        self._refresh_tokens: Memory[str] = Memory(MOST_ACCOUNTS)
-        self._jobs: Memory[Job] = Memory(MOST_JOBS)
+        self._token_factory = TokenFactory(entropy)
+        self._id_tokens: ExpiringDict[str] = ExpiringDict(MAX_ACCOUNTS)  # the account, by token
+        self._refresh_tokens: ExpiringDict[str] = ExpiringDict(MAX_ACCOUNTS)
+        self._jobs: ExpiringDict[Job] = ExpiringDict(MAX_JOBS)
         self._routes = (
-            Route("POST", "/identitytoolkit/v3/relyingparty/signupNewUser", self._sign_up),
-            Route("POST", "/v1/token", self._refresh),
-            Route("POST", "/api/v1/text2image", self._submit),
-            Route("GET", _RECORD, self._status),
-            Route("GET", _IMAGE, self._image),
+            EmulatorRoute("POST", "/identitytoolkit/v3/relyingparty/signupNewUser", self._sign_up),
+            EmulatorRoute("POST", "/v1/token", self._refresh),
+            EmulatorRoute("POST", "/api/v1/text2image", self._submit),
+            EmulatorRoute("GET", _STATUS_PATH, self._status),
+            EmulatorRoute("GET", _IMAGE_PATH, self._image),
         )
 
     def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
-        """Answer one request. Never raises."""
-        return answer(request, now, self._routes)
+        return respond(request, now, self._routes)
 
-    def _sign_up(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
-        incoming.query_field("key")
-        incoming.json(SignUp)
-        account = self._mint.make("account")
-        return json_response(SignedUp(*self._issue(account, now), account))
+    def _sign_up(self, request: StrictRequest, now: float) -> EmulatorResponse:
+        request.query_field("key")
+        request.json(SignUp)
+        account = self._token_factory.make("account")
+        return json_response(NewAccount(*self._issue_tokens(account, now), account))
 
-    def _refresh(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
-        incoming.query_field("key")
-        form = incoming.form()
+    def _refresh(self, request: StrictRequest, now: float) -> EmulatorResponse:
+        request.query_field("key")
+        form = request.form()
         if required(form, "grant_type", "the form") != "refresh_token":
             raise HttpRefusal(400, "the form's field 'grant_type' must be 'refresh_token'")
         account = self._refresh_tokens.pop(required(form, "refresh_token", "the form"), now)
         if account is None:
-            raise HttpRefusal(403, "the form's field 'refresh_token' is unknown, or was used before")
-        return json_response(Refreshed(*self._issue(account, now), account))
+            raise HttpRefusal(403, "the form's field 'refresh_token' is unknown or already used")
+        return json_response(RefreshedTokens(*self._issue_tokens(account, now), account))
 
-    def _issue(self, account: str, now: float) -> tuple[str, str, str]:
-        """A new id token and refresh token for an account, and the seconds that the first lives, as text."""
-        id_token, refresh_token = self._mint.make("id token"), self._mint.make("refresh token")
+    def _issue_tokens(self, account: str, now: float) -> tuple[str, str, str]:
+        """A new id token and refresh token for an account, and the lifetime of the id token: seconds, as text."""
+        id_token, refresh_token = self._token_factory.make("id token"), self._token_factory.make("refresh token")
         self._id_tokens.put(id_token, account, now, self._behaviour.token_life)
         self._refresh_tokens.put(refresh_token, account, now)
         return id_token, refresh_token, f"{self._behaviour.token_life:.0f}"
 
-    def _submit(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
-        self._check_login(incoming, now)
-        job = _read_job(incoming.form(), now)
-        record_id = self._mint.make("job")
+    def _submit(self, request: StrictRequest, now: float) -> EmulatorResponse:
+        self._check_login(request, now)
+        job = _read_job(request.form(), now)
+        record_id = self._token_factory.make("job")
         self._jobs.put(record_id, job, now)
         return json_response({"record_id": record_id})
 
-    def _status(self, incoming: StrictRequest, now: float, record_id: str) -> EmulatorResponse:
-        self._check_login(incoming, now)
+    def _status(self, request: StrictRequest, now: float, record_id: str) -> EmulatorResponse:
+        self._check_login(request, now)
         job = self._find_job(record_id, now)
         status = self._stage(job, now)
-        urls = [f"{incoming.base_url}/images/{record_id}/{index}.png" for index in range(job.images)]
-        places = [ImagePlace(url) for url in urls] if status == "DONE" else []
-        return json_response(Status(record_id, status, places))
+        urls = [f"{request.base_url}/images/{record_id}/{index}.png" for index in range(job.images)]
+        images = [ImageLocation(url) for url in urls] if status == "DONE" else []
+        return json_response(JobStatus(record_id, status, images))
 
-    def _image(self, incoming: StrictRequest, now: float, record_id: str, index: str) -> EmulatorResponse:
+    def _image(self, request: StrictRequest, now: float, record_id: str, index: str) -> EmulatorResponse:
         job = self._find_job(record_id, now)
         if int(index) >= job.images or self._stage(job, now) != "DONE":
-            raise HttpRefusal(404, f"the job has no image {index}, or not yet")
+            raise HttpRefusal(404, f"the job has no image {index}, or is not done")
         picture = draw(f"{job.style}: {job.prompt}", job.seed + int(index), job.width, job.height)
         return bytes_response(picture, "image/png")
 
-    def _check_login(self, incoming: StrictRequest, now: float) -> None:
-        if self._id_tokens.get(incoming.header("Authorization", 401), now) is None:
-            raise HttpRefusal(401, "the header 'Authorization' holds no idToken, or one that has expired")
+    def _check_login(self, request: StrictRequest, now: float) -> None:
+        if self._id_tokens.get(request.header("Authorization", 401), now) is None:
+            raise HttpRefusal(401, "the header 'Authorization' holds no idToken, or an expired one")
 
     def _find_job(self, record_id: str, now: float) -> Job:
         job = self._jobs.get(record_id, now)
         if job is None:
-            raise HttpRefusal(404, "there is no job of that id")
+            raise HttpRefusal(404, "there is no job with this id")
         return job
 
     def _stage(self, job: Job, now: float) -> str:
-        age = now - job.begun
+        age = now - job.submitted_at
         if age < self._behaviour.queue:
             return "IN_QUEUE"
         return "IN_PROGRESS" if age < self._behaviour.queue + self._behaviour.work else "DONE"
 
 
 def _read_job(form: dict[str, str], now: float) -> Job:
-    """The order, every field of it checked."""
+    """The job that a form describes. Raises `HttpRefusal` for a wrong field."""
     required(form, "negative_prompt", "the form", may_be_empty=True)
     style = required(form, "style", "the form")
     if style not in STYLES:
         raise HttpRefusal(400, "the form's field 'style' is not the name of a style")
     if not _DECIMAL.fullmatch(required(form, "cfg_scale", "the form")):
-        raise HttpRefusal(400, "the form's field 'cfg_scale' must be a number, not negative")
+        raise HttpRefusal(400, "the form's field 'cfg_scale' must be a number of at least 0")
     _number(form, "steps", 1, 1000)
     width, height = _size(required(form, "aspect_ratio", "the form"))
     return Job(
         prompt=required(form, "prompt", "the form"),
         style=style,
         seed=_number(form, "seed", 0, 10**15),
-        images=_number(form, "images_num", 1, MOST_IMAGES),
+        images=_number(form, "images_num", 1, MAX_IMAGES),
         width=width,
         height=height,
-        begun=now,
+        submitted_at=now,
     )
 
 
@@ -201,12 +202,10 @@ def _number(form: dict[str, str], name: str, lowest: int, highest: int) -> int:
 
 
 def _size(aspect_ratio: str) -> tuple[int, int]:
-    """Width and height in pixels, the longer of them `SIZE`."""
+    """Width and height in pixels. The longer side is `SIZE`."""
     matched = _ASPECT_RATIO.fullmatch(aspect_ratio)
     if matched is None:
-        raise HttpRefusal(
-            400, "the form's field 'aspect_ratio' must be two whole numbers with a colon between, like 16:9"
-        )
+        raise HttpRefusal(400, "the form's field 'aspect_ratio' must be two whole numbers with a colon, like 16:9")
     across, down = int(matched[1]), int(matched[2])
     longer = max(across, down)
-    return max(SHORTEST_SIDE, SIZE * across // longer), max(SHORTEST_SIDE, SIZE * down // longer)
+    return max(MIN_SIDE, SIZE * across // longer), max(MIN_SIDE, SIZE * down // longer)

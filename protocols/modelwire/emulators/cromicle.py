@@ -1,4 +1,4 @@
-"""The other side of Cromicle: one signed request, answered with raw text."""
+"""The emulator of Cromicle: one signed request; the response is the answer as raw text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import hashlib
 import msgspec
 
 from .emulator import DEFAULT_BEHAVIOUR, Behaviour, EmulatorRequest, EmulatorResponse
-from .parts.answers import answer_to
-from .parts.incoming import Route, StrictRequest, answer
+from .parts.model_answers import answer_to
+from .parts.requests import EmulatorRoute, StrictRequest, respond
 from .parts.responses import HttpRefusal, text_stream
 
-# What the site's own page sends as its token, and mixes into the hash.
+# The constant that the site's own page sends as its token, and puts into the hash.
 PAGE_TOKEN = "abc"
 
 
@@ -24,19 +24,18 @@ class Question(msgspec.Struct):
 
 
 class CromicleEmulator:
-    """Cromicle, emulated. It keeps nothing from one request to the next."""
+    """Cromicle, emulated. It has no state between requests."""
 
     def __init__(self, behaviour: Behaviour = DEFAULT_BEHAVIOUR, entropy: bytes = b"cromicle") -> None:
         self._behaviour = behaviour
-        self._routes = (Route("POST", "/chat", self._chat),)
+        self._routes = (EmulatorRoute("POST", "/chat", self._chat),)
 
     def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
-        """Answer one request. Never raises."""
-        return answer(request, now, self._routes)
+        return respond(request, now, self._routes)
 
-    def _chat(self, incoming: StrictRequest, now: float) -> EmulatorResponse:
-        incoming.expect_headers((("accept", "*/*"),))
-        question = incoming.json(Question)
+    def _chat(self, request: StrictRequest, now: float) -> EmulatorResponse:
+        request.expect_headers((("accept", "*/*"),))
+        question = request.json(Question)
         if not question.message.strip():
             raise HttpRefusal(400, "the field 'message' is empty")
         if question.token != PAGE_TOKEN:

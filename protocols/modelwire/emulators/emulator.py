@@ -1,8 +1,8 @@
-"""The other side of the wire: what an emulator takes and gives, and what all of them share.
+"""The protocol of an emulator, its requests and responses, and the settings that all emulators share.
 
-An emulator is as pure as a flow: `handle(request, now)` answers one request, from state of its own, without I/O and
-without a clock. It shares no code with the provider that it is the other side of: a signature is checked by other
-lines than those that made it, or checking it would prove nothing.
+An emulator is as pure as a flow: `handle(request, now)` returns the response to one request. It keeps its own state,
+and uses neither I/O nor a clock. It shares no code with the provider that it emulates: if the same lines made and
+checked a signature, the check would prove nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import msgspec
 
 from modelwire.http import Headers
 
-# Seconds that a client's clock may be off by, and for which a nonce is remembered.
+# Seconds: how far a client's clock may be off.
 CLOCK_SKEW = 300.0
+# Seconds: how long a nonce is remembered. Twice the skew: after that, a request with its timestamp is too old anyway.
 NONCE_LIFE = 600.0
 
 
 class EmulatorRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, whole. `target` is path and query as on the real host; `base_url` is what stands before it."""
+    """One complete request. `target` is path and query as on the real host; `base_url` is the URL in front of them."""
 
     method: str
     target: str
@@ -29,14 +30,14 @@ class EmulatorRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
-    """Some bytes of a response's body, and the seconds to let pass before they are sent."""
+    """Some bytes of a response's body. `pause`: seconds to wait before sending them."""
 
     data: bytes
     pause: float = 0.0
 
 
 class EmulatorResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one request. With `stays_open` the body has no end: the client has to know when it has enough."""
+    """The response to one request. With `stays_open` its body never ends; the client must recognise the last event."""
 
     status: int = 200
     headers: Headers = ()
@@ -45,19 +46,19 @@ class EmulatorResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Emulator(Protocol):
-    """The other side of one provider's wire."""
+    """An emulated service: the other side of one provider's wire."""
 
     def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
-        """Answer one request at `now` (Unix time, seconds). Never raises, whatever comes."""
+        """The response to a request at `now` (Unix time, seconds). Never raises, for any request."""
         ...
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """How an emulated service takes its time.
+    """Timing and chunk size of an emulated service.
 
-    Seconds: `pause` before each chunk of a streamed answer, `queue` and `work` for the two stages of a job,
-    `sign_in` until a page has kept the token of a login, `token_life` until a token expires. Bytes: `chunk_size` of a
-    streamed answer; an odd number, so that characters are split.
+    Seconds: `pause` before each chunk or event of a streamed answer, `queue` and `work` for the two stages of a job,
+    `sign_in` until the login page has stored its token, `token_life` until a token expires. Bytes: `chunk_size` of a
+    streamed answer; the default is odd, so that chunks split characters.
     """
 
     pause: float = 0.01

@@ -1,4 +1,4 @@
-"""The login page of the emulated Hailuo AI: a form, and what the page's script keeps once it was filled in."""
+"""The login page of the emulated Hailuo AI: a form, then a page whose script stores the login in localStorage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ $content
 </html>
 """
 
-# Without an action, the form goes to where the page is from: under whatever prefix that is.
+# A form without an action is sent to the page's own URL, whatever prefix that has.
 _FORM = """\
 <h1>Hailuo AI</h1>
 <p>This is the emulator: any address and any password will do.</p>
@@ -48,7 +48,7 @@ _FORM = """\
 <button type="submit">Log in</button>
 </form>"""
 
-# As on the real page, what says that somebody is logged in is not there at once, nor all at the same time.
+# As on the real page, the values of a login appear with a delay, and not all at the same time.
 _WELCOME = """\
 <h1>Hailuo AI</h1>
 <p role="status">Logging you in…</p>
@@ -65,14 +65,14 @@ _WELCOME = """\
 
 
 class Device(msgspec.Struct, frozen=True):
-    """What a login is issued to."""
+    """The device that a login belongs to."""
 
     uuid: str
     device_id: str
 
 
 class _Values(msgspec.Struct):
-    """What the page's script is told; `delay` is milliseconds."""
+    """The values for the page's script. `delay` is in milliseconds."""
 
     token: str
     device: Device
@@ -80,12 +80,12 @@ class _Values(msgspec.Struct):
 
 
 def login_page() -> EmulatorResponse:
-    """The form."""
+    """The page with the login form."""
     return _page(_FORM)
 
 
 def welcome_page(token: str, device: Device, delay: float, cookies: Headers) -> EmulatorResponse:
-    """The page that keeps a login in localStorage after so many seconds."""
+    """The page that stores a login in localStorage. `delay`: seconds until it stores the token."""
     values = msgspec.json.encode(_Values(token, device, delay * 1000)).decode()
     return _page(_WELCOME.replace("$values", values), cookies)
 

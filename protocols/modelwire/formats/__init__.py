@@ -1,1 +1,1 @@
-"""General formats: compressed bodies, cookies, dates, and what a browser exports."""
+"""General formats: compressed bodies, cookies, dates, and a browser's exports."""

@@ -1,8 +1,8 @@
-"""What a browser knows, as it writes it to a file: a HAR, a list of cookies, or the state of its storage.
+"""A browser's exports: a HAR, a list of cookies, or the state of its storage.
 
-A HAR (HTTP Archive 1.2) is what developer tools save of a page's requests: http://www.softwareishard.com/blog/har-12-spec/.
-Cookies are listed by extensions for that (name, value, domain, path, expirationDate, hostOnly, ...), and by Playwright,
-whose `storage_state` also has localStorage: https://playwright.dev/python/docs/api/class-browsercontext.
+Developer tools save a page's requests as a HAR (HTTP Archive 1.2): http://www.softwareishard.com/blog/har-12-spec/.
+Browser extensions export cookies as a list (name, value, domain, path, expirationDate, hostOnly, ...). Playwright's
+`storage_state` has cookies and localStorage: https://playwright.dev/python/docs/api/class-browsercontext.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .cookies import Cookie
 
 T = TypeVar("T")
 
-# Bytes. A HAR holds whole responses, and may be long.
+# Bytes: the longest file that is read. A HAR contains complete responses, so it may be long.
 LONGEST_EXPORT = 128 * 1024 * 1024
 
 
 class SentRequest(msgspec.Struct, frozen=True):
-    """A request that the browser has sent."""
+    """A request that the browser sent."""
 
     url: str
     headers: Headers
@@ -33,7 +33,7 @@ class SentRequest(msgspec.Struct, frozen=True):
 
 
 class BrowserExport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: requests in their order, cookies, and localStorage by origin."""
+    """The contents of an export: requests in order, cookies, and localStorage by origin."""
 
     requests: tuple[SentRequest, ...] = ()
     cookies: tuple[Cookie, ...] = ()
@@ -45,9 +45,11 @@ class BrowserExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_export(data: bytes) -> BrowserExport:
-    """Read a file that a browser has written. Raises `InvalidInput` for any other, and shows nothing of it."""
+    """Read an export. Raises `InvalidInput` for any other file, without showing its contents."""
     if len(data) > LONGEST_EXPORT:
-        raise InvalidInput(f"the file is longer than {LONGEST_EXPORT // 1024**2} MiB: export one page's requests alone")
+        raise InvalidInput(
+            f"the file is longer than {LONGEST_EXPORT // 1024**2} MiB: export the requests of one page only"
+        )
     text = data.removeprefix(b"\xef\xbb\xbf")
     start = text.lstrip()[:1]
     if start == b"[":
@@ -66,7 +68,7 @@ def parse_export(data: bytes) -> BrowserExport:
     )
 
 
-# The files.
+# The shapes of the files.
 
 
 class _Pair(msgspec.Struct):
@@ -109,17 +111,17 @@ class _Export(msgspec.Struct):
     origins: list[_OriginState] = []
 
 
-def _decode(data: bytes, shape: type[T]) -> T:
+def _decode(data: bytes, type_: type[T]) -> T:
     try:
-        return msgspec.json.decode(data, type=shape)
+        return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"the file has another shape than a browser gives it: {error}") from None
+        raise InvalidInput(f"the file does not have the shape of a browser's export: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise InvalidInput("the file is damaged, or not all of it is there: export it again") from None
+        raise InvalidInput("the file is damaged or incomplete: export it again") from None
 
 
 def _as_request(request: _HarRequest) -> SentRequest:
-    # The names that HTTP/2 has for what HTTP/1 says in the first line begin with a colon.
+    # Drop HTTP/2's pseudo-headers (`:method`, `:path`, ...): HTTP/1.1 has them in the request line.
     headers = ((header.name, header.value) for header in request.headers if not header.name.startswith(":"))
     return SentRequest(request.url, tuple(headers))
 
@@ -137,6 +139,6 @@ def _as_cookie(cookie: _ExportedCookie) -> Cookie:
         host_only=not cookie.domain.startswith(".") if cookie.host_only is None else cookie.host_only,
         path=cookie.path or "/",
         secure=cookie.secure,
-        # Of a session's cookie it is -1, or 0, or not there.
+        # A session cookie has -1, 0 or no value here.
         expires=expires if expires is not None and expires > 0 else None,
     )

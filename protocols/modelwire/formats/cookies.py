@@ -1,4 +1,4 @@
-"""A cookie store as a tuple of JSON-able records: what RFC 6265 asks of a client, as pure functions."""
+"""Cookies of a client (RFC 6265): the store is a tuple of records, and pure functions update and read it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from modelwire.http import Headers
 
 from .dates import parse_http_date
 
-# What RFC 6265, 6.1, asks a client to hold at least. What is over is dropped, the oldest first.
+# Cookies: the size of a store; the oldest are dropped. RFC 6265, 6.1, asks for at least this many per domain.
 MOST_COOKIES = 50
+# Characters: a longer Set-Cookie header, or a longer name and value, is ignored. RFC 6265, 6.1, asks for 4096 bytes.
 LONGEST_COOKIE = 4096
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Without blanks at its ends, which a header could not carry.
+# No spaces at its ends: a header could not carry them.
 _VALUE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
 
 
@@ -41,23 +42,23 @@ Cookies = tuple[Cookie, ...]
 
 
 def store_cookies(cookies: Cookies, url: str, headers: Headers, now: float) -> Cookies:
-    """`cookies` after a response from `url`: new ones added, old ones replaced, expired ones gone."""
-    kept = {(cookie.domain, cookie.path, cookie.name): cookie for cookie in cookies}
+    """`cookies` after a response from `url`: new ones added, old ones replaced, expired ones removed."""
+    stored = {(cookie.domain, cookie.path, cookie.name): cookie for cookie in cookies}
     for name, value in headers:
         if name.lower() != "set-cookie":
             continue
         cookie = parse_cookie(value, url, now)
         if cookie is not None:
             key = (cookie.domain, cookie.path, cookie.name)
-            kept.pop(key, None)
-            kept[key] = cookie
-    fresh = tuple(cookie for cookie in kept.values() if cookie.expires is None or cookie.expires > now)
+            stored.pop(key, None)
+            stored[key] = cookie
+    fresh = tuple(cookie for cookie in stored.values() if cookie.expires is None or cookie.expires > now)
     return fresh[-MOST_COOKIES:]
 
 
 def cookie_header(cookies: Cookies, url: str, now: float) -> Headers:
-    """The Cookie header for a request to `url`, as headers to be added: one, or none."""
-    scheme, host, path = _place(url)
+    """The Cookie header for a request to `url`: a tuple of one header, or an empty one."""
+    scheme, host, path = _split_url(url)
     fitting = [
         cookie
         for cookie in cookies
@@ -71,8 +72,8 @@ def cookie_header(cookies: Cookies, url: str, now: float) -> Headers:
 
 
 def site_cookies(cookies: Iterable[Cookie], url: str, now: float) -> Cookies:
-    """Of the cookies that another client holds, those that could be sent to the host of `url`, the newest last."""
-    _, host, _ = _place(url)
+    """The cookies of another client that may be sent to the host of `url`, the newest last."""
+    _, host, _ = _split_url(url)
     fitting = [
         cookie
         for cookie in cookies
@@ -87,15 +88,15 @@ def site_cookies(cookies: Iterable[Cookie], url: str, now: float) -> Cookies:
 
 
 def parse_cookie(text: str, url: str, now: float) -> Cookie | None:
-    """The cookie of one Set-Cookie header, or None where a client must ignore it (RFC 6265, 5.2 and 5.3)."""
+    """The cookie of one Set-Cookie header, or None if a client must ignore it (RFC 6265, 5.2 and 5.3)."""
     pair, *attributes = text.split(";")
     name, separator, value = (part.strip() for part in pair.partition("="))
     if not separator or len(text) > LONGEST_COOKIE or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
         return None
-    scheme, host, path = _place(url)
+    scheme, host, path = _split_url(url)
     given = {key.strip().lower(): rest.strip() for key, _, rest in (item.partition("=") for item in attributes)}
     domain = given.get("domain", "").lower().removeprefix(".")
-    # A foreign domain is refused, and so is one without a dot inside: nobody may set a cookie for all of `com`.
+    # Refuse a foreign domain, and one without a dot inside: no server may set a cookie for all of `com`.
     if domain and domain != host and ("." not in domain or not _is_below(host, domain)):
         return None
     if "secure" in given and scheme != "https":
@@ -113,23 +114,23 @@ def parse_cookie(text: str, url: str, now: float) -> Cookie | None:
 
 
 def _expiry(given: dict[str, str], now: float) -> float | None:
-    """Max-Age has the last word over Expires."""
+    """When the cookie expires (Unix time, seconds). Max-Age takes precedence over Expires (RFC 6265, 4.1.2.2)."""
     age = given.get("max-age", "")
     if re.fullmatch(r"-?[0-9]{1,12}", age):
         return now + int(age)
     return parse_http_date(given.get("expires", ""), now)
 
 
-def _place(url: str) -> tuple[str, str, str]:
+def _split_url(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise InvalidInput("there are no cookies for a URL that is none") from None
+        raise InvalidInput("not a valid URL") from None
     return parts.scheme, (parts.hostname or "").lower(), parts.path or "/"
 
 
 def _is_below(host: str, domain: str) -> bool:
-    # An address has no subdomains: 1.127.0.0.1 does not exist, and [::1] has no dot.
+    # An IP address has no subdomains: 1.127.0.0.1 does not exist, and [::1] has no dot.
     return host.endswith("." + domain) and not re.fullmatch(r"[0-9.]+", host)
 
 

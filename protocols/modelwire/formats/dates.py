@@ -1,4 +1,4 @@
-"""Times as HTTP writes them. (`email.utils` would do, but drags in sockets and randomness.)"""
+"""Dates and Retry-After of HTTP. (`email.utils` can parse dates too, but it imports sockets and randomness.)"""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _MONTHS = {
     "nov": 11,
     "dec": 12,
 }
-# The three forms that RFC 9110, 5.6.7, makes every recipient read: IMF-fixdate, RFC 850, asctime. Cookies add
-# dashes to the first, so they are read as well.
+# The three forms that RFC 9110, 5.6.7, requires of every recipient: IMF-fixdate, RFC 850, asctime. The dates of cookies
+# may have dashes in the first form, so it allows them.
 _FORMS = (
     re.compile(r"[a-z]{3}, (?P<d>\d\d)[ -](?P<m>[a-z]{3})[ -](?P<y>\d{4}) (?P<t>\d\d:\d\d:\d\d) gmt"),
     re.compile(r"[a-z]{6,9}, (?P<d>\d\d)-(?P<m>[a-z]{3})-(?P<y>\d\d) (?P<t>\d\d:\d\d:\d\d) gmt"),
     re.compile(r"[a-z]{3} (?P<m>[a-z]{3}) (?P<d>[ \d]\d) (?P<t>\d\d:\d\d:\d\d) (?P<y>\d{4})"),
 )
-# More seconds than anybody means; keeps `int` away from endless digits.
+# Digits: a longer number of seconds counts as 10**12, which is more than any server means.
 _MAX_DIGITS = 12
 
 
 def parse_http_date(text: str, now: float) -> float | None:
-    """The Unix time that an HTTP date names, or None where it is none.
+    """The Unix time of an HTTP date, or None if `text` is not one.
 
-    A year of two digits is read as RFC 9110 says: more than fifty years ahead of `now` means the century before.
+    A year of two digits that would be more than fifty years after `now` is of the century before (RFC 9110, 5.6.7).
     """
-    # re.ASCII matters: \d would otherwise take digits of every script.
+    # ASCII only: \d matches the digits of every script.
     lowered = text.strip().lower()
     for form in _FORMS:
         match = form.fullmatch(lowered) if lowered.isascii() else None
@@ -54,7 +54,7 @@ def _timestamp(match: re.Match[str], now: float) -> float | None:
             year -= 100 if year > this_year + 50 else 0
         if second > 60:
             return None
-        # Second 60 is a leap second, which Unix time does not know.
+        # Second 60 is a leap second, which Unix time does not have.
         moment = datetime(year, _MONTHS[match["m"]], int(match["d"]), hour, minute, min(second, 59), tzinfo=UTC)
     except (ValueError, KeyError, OverflowError, OSError):
         return None
@@ -62,7 +62,7 @@ def _timestamp(match: re.Match[str], now: float) -> float | None:
 
 
 def parse_retry_after(text: str, now: float) -> float | None:
-    """The seconds that a Retry-After header asks for (RFC 9110, 10.2.3): a number of them, or a date."""
+    """The seconds that a Retry-After header asks for (RFC 9110, 10.2.3): a number or a date; None if it is neither."""
     stripped = text.strip()
     if stripped.isascii() and stripped.isdigit():
         digits = stripped.lstrip("0") or "0"

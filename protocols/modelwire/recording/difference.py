@@ -1,4 +1,4 @@
-"""Two items that should be the same, laid side by side for a person."""
+"""The difference between a recorded and a replayed item, as a diff for a person to read."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import msgspec
 
 from modelwire.json import JsonObject
 
-# Characters of one line: a body is one string in JSON, and is shown in pieces. Lines of one diff.
+# Characters: the width of a line. A body is one JSON string, so it is folded.
 _WIDTH = 100
+# Lines: the longest diff that is shown.
 _MOST_LINES = 60
-# Lines around a difference, and the most that are compared.
+# Lines: equal ones around a difference.
 _CONTEXT = 3
+# Lines: those of each side that are compared. A diff takes quadratic time.
 _MOST_COMPARED = 1000
 
 
 class Difference(NamedTuple):
-    """What was recorded, and what came instead, in answer to an event; None where there was nothing.
+    """The first recorded item that the replay did not repeat, and what it produced instead; None for a missing item.
 
-    `number` counts events from 1, `at` is seconds since the first; `event` describes it.
+    `number` counts events from 1, `at` is seconds since the first event, and `event` is the event's repr.
     """
 
     number: int
@@ -37,16 +39,15 @@ class Difference(NamedTuple):
 
     def lines(self) -> list[str]:
         """The difference as a unified diff."""
-        before, after, skipped = _without_common_beginning(_laid_out(self.recorded), _laid_out(self.replayed))
+        before, after, skipped = _without_common_beginning(_as_lines(self.recorded), _as_lines(self.replayed))
         diff = unified_diff(before, after, "recorded", "now", n=_CONTEXT, lineterm="")
         lines = [line for line in diff if not line.startswith("@@")]
         if skipped:
-            lines.insert(2, f" ... {skipped} lines that are the same")
+            lines.insert(2, f" ... {skipped} equal lines")
         return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], "..."]
 
 
-def _laid_out(item: JsonObject | None) -> list[str]:
-    """An item over several lines, none of them too long."""
+def _as_lines(item: JsonObject | None) -> list[str]:
     if item is None:
         return ["(nothing)"]
     text = msgspec.json.format(msgspec.json.encode(item), indent=2).decode()
@@ -61,8 +62,8 @@ def _folded(line: str) -> Iterator[str]:
 
 
 def _without_common_beginning(before: list[str], after: list[str]) -> tuple[list[str], list[str], int]:
-    """Both from shortly before their first difference on, and how many lines were left out."""
+    """Both lists from `_CONTEXT` lines before their first difference, and the number of lines left out."""
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
     skipped = max(0, same - _CONTEXT)
-    beyond = skipped + _MOST_COMPARED
-    return before[skipped:beyond], after[skipped:beyond], skipped
+    end = skipped + _MOST_COMPARED
+    return before[skipped:end], after[skipped:end], skipped

@@ -1,4 +1,4 @@
-"""The flight recorder: it stands before a flow, and remembers all that passes."""
+"""A wrapper around a flow that records every call of `handle`."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from modelwire.json import JsonObject
 from modelwire.outputs import Output
 from modelwire.redaction import SHORTEST_SECRET
 
-from .format import FORMAT, End, Head, Step
+from .format import FORMAT, End, Head, RecordedCall
 from .placeholders import Placeholders, choose_placeholders, filter_trivial
-from .rendering import Passed, all_strings, call_as_data, credentials_without_bytes, render, render_session
+from .rendering import ReplayedCall, all_strings, call_as_data, credentials_without_bytes, render, render_session
 from .replay import Replay
 
 _PASSWORD = re.compile(r"https?://[^/?#:@]*:([^/?#@]+)@")
 
 
 class Recorder:
-    """Stands before a flow, hands everything on to it, and remembers what passed.
+    """Wraps a flow, and records each event with what the flow returned for it.
 
-    Make it before the flow is started, and give it to a driver in the flow's place.
+    Create it before the flow starts, and give it to a driver instead of the flow.
     """
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self._snapshot: JsonObject = msgspec.json.decode(flow.snapshot())
         self._credentials = credentials_without_bytes(flow.credentials)
-        self._session: list[Passed] = []
+        self._session: list[ReplayedCall] = []
 
     def handle(self, event: Event, now: float) -> list[Command | Output]:
-        """What the flow answers.
+        """Call the flow's `handle`, and record the call.
 
-        Raises `LocalProtocolError` for a `Start` without secret entropy, besides what the flow raises: with the
-        recorded entropy, anybody could draw the session's secrets again.
+        Raises what the flow raises, and `LocalProtocolError` for a `Start` without `secret_entropy`: with the recorded
+        entropy, a reader could draw the session's secrets again.
         """
         if isinstance(event, Start) and not event.secret_entropy:
-            raise LocalProtocolError("a session that is recorded has to be started with secret_entropy")
+            raise LocalProtocolError("a recorded session needs secret_entropy in its Start event")
         try:
             items = self.flow.handle(event, now)
         except LocalProtocolError:
@@ -55,11 +55,11 @@ class Recorder:
 
     @property
     def deadline(self) -> float:
-        """When the wait under way must be over (Unix time, seconds)."""
+        """The end of the current wait (Unix time, seconds)."""
         return self.flow.deadline
 
     def lines(self) -> list[str]:
-        """The recording as it stands, at any moment, in lines without line ends."""
+        """The recording so far, at any time, as lines without line ends."""
         head, *rest = self._parts()
         lines = [msgspec.json.encode(part).decode() for part in (head, *rest)]
         try:
@@ -68,7 +68,7 @@ class Recorder:
             return lines
         return [msgspec.json.encode(msgspec.structs.replace(head, fingerprints=fingerprints)).decode(), *lines[1:]]
 
-    def _parts(self) -> tuple[Head | Step | End, ...]:
+    def _parts(self) -> tuple[Head | RecordedCall | End, ...]:
         secrets = filter_trivial([*self.flow.secrets, *self._passwords()])
         texts = all_strings([secrets, self._snapshot, self._credentials, self._session])
         chosen = choose_placeholders(secrets, "\n".join(texts))
@@ -84,15 +84,15 @@ class Recorder:
             limits=self.flow.limits,
             placeholders=chosen,
         )
-        steps = [
-            Step(at=passed.now - began, event=passed.event, items=passed.items, raised=passed.raised)
-            for passed in render_session(self._session, placeholders)
+        calls = [
+            RecordedCall(at=call.now - began, event=call.event, items=call.items, raised=call.raised)
+            for call in render_session(self._session, placeholders)
         ]
-        return head, *steps, End(len(steps))
+        return head, *calls, End(len(calls))
 
     def _passwords(self) -> list[str]:
-        """The passwords inside the addresses that requests went to: a flow knows nothing of them."""
-        items = [item for passed in self._session for item in passed.items]
+        """The passwords in the URLs of requests (`https://user:password@...`); they are not among `flow.secrets`."""
+        items = [item for call in self._session for item in call.items]
         urls = [item["request"]["url"] for item in items if item["type"] == SendRequest.__name__]
         found = dict.fromkeys(match[1] for url in urls if (match := _PASSWORD.match(url)))
         return [text for text in found if len(text) >= SHORTEST_SECRET and text not in self.flow.secrets]

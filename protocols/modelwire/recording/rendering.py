@@ -1,4 +1,4 @@
-"""What passes through a flow, as plain data, and as it is written: without secrets, every byte in JSON."""
+"""Calls of `handle` as plain data, and as they are written: as JSON, without secrets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from .placeholders import Placeholders
 _CHUNK, _DELTA, _START = (kind.__name__ for kind in (BodyReceived, TextDelta, Start))
 
 
-class Passed(NamedTuple):
-    """One call of `handle` as plain data: when it was (Unix time, seconds), what it was given, what it answered.
+class ReplayedCall(NamedTuple):
+    """One call of `handle` as plain data, in a replay or in the session that is recorded. `now` is Unix time, seconds.
 
-    Bytes are still bytes. `raised` is what was raised instead of an answer.
+    `items` are what it returned. If it raised an exception instead, `raised` is the exception as text. Bytes are still
+    `bytes`, unless `render_session` made the call.
     """
 
     now: float
@@ -32,13 +33,13 @@ class Passed(NamedTuple):
 
 def call_as_data(
     now: float, event: Event, items: Sequence[Command | Output], raised: Exception | None = None
-) -> Passed:
-    """The call of `handle`, so that nothing that happens to its items later shows."""
+) -> ReplayedCall:
+    """A copy of the call: if somebody changes its items later, the copy stays as it is."""
     error = "" if raised is None else f"{type(raised).__name__}: {raised}"
     plain_event = _plain(event)
-    # The one thing that is never written: with it, anybody could draw the session's secrets again.
+    # Never written: a reader could draw the session's secrets again with it.
     plain_event.pop("secret_entropy", None)
-    return Passed(now, plain_event, _plain(items), error)
+    return ReplayedCall(now, plain_event, _plain(items), error)
 
 
 def _plain(value: object) -> Any:
@@ -46,48 +47,48 @@ def _plain(value: object) -> Any:
 
 
 def credentials_without_bytes(credentials: object) -> JsonValue:
-    """Credentials as plain data. Only strings have placeholders, so bytes are left empty."""
-    return _emptied(_plain(credentials))
+    """Credentials as plain data, with each `bytes` value empty: only strings have placeholders."""
+    return _without_bytes(_plain(credentials))
 
 
-def _emptied(value: JsonValue) -> JsonValue:
+def _without_bytes(value: JsonValue) -> JsonValue:
     match value:
         case bytes():
             return ""
         case dict():
-            return {key: _emptied(item) for key, item in value.items()}
+            return {key: _without_bytes(item) for key, item in value.items()}
         case list() | tuple():
-            return [_emptied(item) for item in value]
+            return [_without_bytes(item) for item in value]
         case _:
             return value
 
 
-def render_session(session: Sequence[Passed], placeholders: Placeholders) -> list[Passed]:
-    """All that passed as it is written, without secrets: whole ones, and those split between two chunks or deltas."""
+def render_session(session: Sequence[ReplayedCall], placeholders: Placeholders) -> list[ReplayedCall]:
+    """The calls as they are written: without secrets, and also without those split between two chunks or deltas."""
     chunks = _render_chunks(session, placeholders)
-    deltas = [item["text"] for passed in session for item in passed.items if item["type"] == _DELTA]
+    deltas = [item["text"] for call in session for item in call.items if item["type"] == _DELTA]
     texts = iter(placeholders.texts(deltas))
     return [
-        Passed(
-            passed.now,
-            _render_event(passed.event, chunks.get(index), placeholders),
-            list(_render_items(passed.items, texts, placeholders)),
-            placeholders.text(passed.raised),
+        ReplayedCall(
+            call.now,
+            _render_event(call.event, chunks.get(index), placeholders),
+            list(_render_items(call.items, texts, placeholders)),
+            placeholders.text(call.raised),
         )
-        for index, passed in enumerate(session)
+        for index, call in enumerate(session)
     ]
 
 
-def _render_chunks(session: Sequence[Passed], placeholders: Placeholders) -> dict[int, bytes]:
-    """The chunks without secrets, by their place in the session. Those of one request are one body."""
+def _render_chunks(session: Sequence[ReplayedCall], placeholders: Placeholders) -> dict[int, bytes]:
+    """The chunks without secrets, by the index of their call. The chunks of one request form one body."""
     bodies: dict[int, list[int]] = {}
-    for index, passed in enumerate(session):
-        if passed.event.get("type") == _CHUNK:
-            bodies.setdefault(passed.event["request_id"], []).append(index)
+    for index, call in enumerate(session):
+        if call.event.get("type") == _CHUNK:
+            bodies.setdefault(call.event["request_id"], []).append(index)
     rendered: dict[int, bytes] = {}
-    for places in bodies.values():
-        chunks = placeholders.chunks([session[index].event["data"] for index in places])
-        rendered.update(zip(places, chunks, strict=True))
+    for indexes in bodies.values():
+        chunks = placeholders.chunks([session[index].event["data"] for index in indexes])
+        rendered.update(zip(indexes, chunks, strict=True))
     return rendered
 
 
@@ -108,13 +109,13 @@ def _render_items(
             yield render(item, placeholders)
             continue
         text = next(texts)
-        # A piece that lay inside a secret is gone: its placeholder stands in the piece before.
+        # Leave out a delta that was inside a secret: the placeholder is in the delta before it.
         if text or not item["text"]:
             yield {**item, "text": text}
 
 
 def render(value: JsonValue, placeholders: Placeholders) -> JsonValue:
-    """Plain data as it is written."""
+    """Plain data as it is written: without secrets, with bytes as in `as_blob`."""
     match value:
         case str():
             return placeholders.text(value)
@@ -138,19 +139,18 @@ def _render_headers(headers: JsonValue, placeholders: Placeholders) -> JsonValue
 
 
 class Blob(msgspec.Struct, forbid_unknown_fields=True):
-    """Bytes in JSON: as text where they are UTF-8, so that a person can read them, and in Base64 elsewhere."""
+    """Bytes in JSON: as text if they are UTF-8, so that a person can read them; else in Base64."""
 
     text: str = ""
     base64: bytes = b""
 
     @property
     def data(self) -> bytes:
-        """The bytes."""
         return self.text.encode() or self.base64
 
 
 def as_blob(data: bytes) -> JsonObject:
-    """Bytes as they are written; `Blob` reads them."""
+    """The JSON form of bytes, which `Blob` reads back."""
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -158,7 +158,7 @@ def as_blob(data: bytes) -> JsonObject:
 
 
 def all_strings(value: JsonValue) -> Iterator[str]:
-    """Every text in plain data, bytes included."""
+    """Every string in plain data, keys and bytes (as Latin-1) included."""
     match value:
         case str():
             yield value

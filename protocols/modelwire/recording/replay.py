@@ -1,4 +1,4 @@
-"""Playing a recording back: the same events at the same times, through the flow as it is now."""
+"""Playing a recording: the same events at the same times, handed to the flow as it is now."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ from modelwire.outputs import Output, TextDelta
 from modelwire.redaction import PLACEHOLDER, printable
 
 from .difference import Difference
-from .format import Head, Moment, Recording, parse_recording
+from .format import Head, ParsedCall, Recording, parse_recording
 from .placeholders import GeneratedSecret, Placeholders, find_generated, fingerprints_of, placeholder_map
-from .rendering import Passed, call_as_data, render_session
+from .rendering import ReplayedCall, call_as_data, render_session
 
 _COMMANDS = (SendRequest, AbortRequest, OpenPage, Evaluate, Sleep, Finished)
-# Larger chunks are not cut into single bytes: it would take long, and show no more.
+# Bytes: the longest chunk that is cut into single bytes. Longer ones would take long and find nothing more.
 _MOST_BYTEWISE = 1024
+# A size in the message of a failure.
 _SIZE = re.compile(r"\d+(?= (?:bytes|characters)\b)")
 
 
 def find_flow(name: str, more: Iterable[type[Flow]] = ()) -> type[Flow]:
-    """The flow of this class name, among those of the catalog and `more`. Raises `RecordingError` for none."""
+    """The flow class of this name, in the catalog or in `more`. Raises `RecordingError` if there is none."""
     logins = (provider.login for provider in PROVIDERS.values() if provider.login is not None)
-    flows = (provider.flow for provider in PROVIDERS.values())
+    flows = (flow for provider in PROVIDERS.values() for flow in provider.flows.values())
     known: Iterator[type[Flow]] = chain([ImageDownload], flows, logins, more)
     found = next((flow for flow in known if flow.__name__ == name), None)
     if found is None:
-        raise RecordingError(f"the recording is of the flow {printable(name, 60)!r}, which is not at hand")
+        raise RecordingError(f"the recording is of the flow {printable(name, 60)!r}, which is not installed here")
     return found
 
 
 class Replay:
-    """Plays a recording through its flow, or through `flow`, and compares what comes with what came.
+    """Plays a recording through its flow, or through the class `flow`, and compares the results with the recorded ones.
 
-    With `rechunk`, bodies are cut anew at random, the same for the same number: what the network did to them must
-    make no difference. Raises `RecordingError` for a recording that cannot be played.
+    With `rechunk`, bodies are cut at random places instead of where the network cut them, which must make no
+    difference. The same number gives the same places. Raises `RecordingError` if the recording cannot be played.
     """
 
     def __init__(
@@ -58,93 +59,93 @@ class Replay:
     ) -> None:
         self.recording = recording if isinstance(recording, Recording) else parse_recording(recording)
         self._flow = _restore(self.recording.head, flow or find_flow(self.recording.head.flow))
-        self._knife = None if rechunk is None else _Rechunker(rechunk)
-        self._runs = _runs(self.recording.moments, joined=rechunk is not None)
-        self._played: list[Passed] = []
+        self._rechunker = None if rechunk is None else _Rechunker(rechunk)
+        self._groups = _grouped(self.recording.calls, join_bodies=rechunk is not None)
+        self._replayed: list[ReplayedCall] = []
         self._playing = self._play()
 
     def outputs(self) -> Iterator[tuple[float, Output | Finished]]:
-        """What the flow tells, and how it ends, each with its time in seconds since the first event."""
+        """The flow's outputs, and its `Finished`, each with its time in seconds since the first event."""
         return self._playing
 
     def first_difference(self) -> Difference | None:
-        """Where the flow first did something else than was recorded; what has not been played yet is played first."""
+        """The first item that differs from the recorded one. Plays the rest of the recording first."""
         for _ in self._playing:
             pass
-        names = placeholder_map(self._made(), self.recording.head.placeholders)
-        played = render_session(self._played, Placeholders(names))
-        # Only now are all secrets known.
-        for run, passed in zip(self._runs, played, strict=True):
-            difference = _compare(run, passed, joined=self._knife is not None)
+        names = placeholder_map(self._generated(), self.recording.head.placeholders)
+        # Render only now: a secret that the flow learnt late must be replaced in earlier calls too.
+        replayed = render_session(self._replayed, Placeholders(names))
+        for group, call in zip(self._groups, replayed, strict=True):
+            difference = _compare(group, call, join_text=self._rechunker is not None)
             if difference is not None:
                 return difference
         return None
 
     def fingerprints(self) -> dict[str, str]:
-        """The fingerprints of the secrets that the flow made itself, by placeholder, once it has been played."""
+        """The fingerprints of the secrets that the flow generated, by placeholder. Plays the rest first."""
         for _ in self._playing:
             pass
-        return fingerprints_of(self._made())
+        return fingerprints_of(self._generated())
 
     def _play(self) -> Iterator[tuple[float, Output | Finished]]:
-        for run in self._runs:
+        for group in self._groups:
             items: list[Command | Output] = []
             error: Exception | None = None
-            for event, moment in self._arrivals(run):
+            for event, call in self._deliveries(group):
                 try:
-                    batch = self._flow.handle(event, moment.now)
+                    batch = self._flow.handle(event, call.now)
                 except Exception as raised:
                     error = raised
                     continue
                 items += batch
                 for item in batch:
                     if isinstance(item, Finished) or not isinstance(item, _COMMANDS):
-                        yield moment.at, item
-            self._played.append(call_as_data(run[0].now, run[0].event, items, error))
+                        yield call.at, item
+            self._replayed.append(call_as_data(group[0].now, group[0].event, items, error))
 
-    def _arrivals(self, run: Sequence[Moment]) -> Iterator[tuple[Event, Moment]]:
-        """The events of a run, each with the moment at which it comes. Bodies come as they came, or cut anew."""
-        if self._knife is None or not isinstance(run[0].event, BodyReceived):
-            yield from ((self._own_words(moment.event), moment) for moment in run)
+    def _deliveries(self, group: Sequence[ParsedCall]) -> Iterator[tuple[Event, ParsedCall]]:
+        """The events of a group, each with the call at whose time it arrives. `rechunk` cuts bodies differently."""
+        if self._rechunker is None or not isinstance(group[0].event, BodyReceived):
+            yield from ((self._with_own_secrets(call.event), call) for call in group)
             return
-        request_id = run[0].event.request_id
-        kept, since = b"", run[0]
-        for moment in run:
-            event = self._own_words(moment.event)
+        request_id = group[0].event.request_id
+        held, held_since = b"", group[0]
+        for call in group:
+            event = self._with_own_secrets(call.event)
             assert isinstance(event, BodyReceived)
-            if moment.now < self._flow.deadline:
-                *pieces, kept_now = self._knife.cut(kept + event.data)
+            if call.now < self._flow.deadline:
+                *pieces, last = self._rechunker.cut(held + event.data)
             else:
-                # It came when the time was over: there it matters what comes in one piece.
-                if kept:
-                    yield BodyReceived(request_id, kept), since
-                pieces, kept_now = [event.data], b""
+                # After the deadline, the result depends on what arrives in one piece: leave the chunk whole.
+                if held:
+                    yield BodyReceived(request_id, held), held_since
+                pieces, last = [event.data], b""
             for piece in pieces:
-                yield BodyReceived(request_id, piece), moment
-            kept, since = kept_now, moment
-        if kept:
-            yield BodyReceived(request_id, kept), since
+                yield BodyReceived(request_id, piece), call
+            held, held_since = last, call
+        if held:
+            yield BodyReceived(request_id, held), held_since
 
-    def _made(self) -> list[GeneratedSecret]:
+    def _generated(self) -> list[GeneratedSecret]:
         head = self.recording.head
         return find_generated(self._flow.secrets, head.placeholders, head.fingerprints)
 
-    def _own_words(self, event: Event) -> Event:
-        """The event as this flow would get it: a secret of its own making instead of the placeholder of that."""
-        made = {placeholder: secret for secret, placeholder, _ in self._made() if placeholder != PLACEHOLDER}
-        if not made:
+    def _with_own_secrets(self, event: Event) -> Event:
+        """The event as a server would send it to this flow: with the secrets that it generated, not placeholders."""
+        secrets = {placeholder: secret for secret, placeholder, _ in self._generated() if placeholder != PLACEHOLDER}
+        if not secrets:
             return event
-        return msgspec.convert(_replaced(msgspec.to_builtins(event, builtin_types=(bytes,)), made), type(event))
+        return msgspec.convert(_replace_all(msgspec.to_builtins(event, builtin_types=(bytes,)), secrets), type(event))
 
 
 class _Rechunker:
-    """Cuts bodies at random places, the same for the same number."""
+    """Cuts bodies at random places; the same `seed` gives the same places."""
 
-    def __init__(self, number: int) -> None:
-        self._entropy = Entropy(b"%d" % number)
+    def __init__(self, seed: int) -> None:
+        self._entropy = Entropy(b"%d" % seed)
 
     def cut(self, data: bytes) -> list[bytes]:
-        """The data in pieces, at least one. The last is to be joined to what comes next."""
+        """The data in pieces, at least one. The caller prepends the last piece to the next chunk."""
         places = sorted(self._below(len(data) + 1) for _ in range(self._below(4)))
         pieces = [data[start:end] for start, end in pairwise([0, *places, len(data)])]
         if len(data) <= _MOST_BYTEWISE and self._below(8) == 0:
@@ -156,25 +157,25 @@ class _Rechunker:
 
 
 def _restore(head: Head, flow: type[Flow]) -> Flow:
-    """The flow as it was when the recording began. The class that plays may have another name."""
+    """The flow as it was when the recording began. Its class may have another name than the recorded one."""
     snapshot = msgspec.json.encode({**head.snapshot, "flow": flow.__name__})
     try:
         credentials = msgspec.convert(head.credentials, get_type_hints(flow)["credentials"])
         return flow.restore(snapshot, credentials=credentials, limits=head.limits, resend=True)
     except Exception as error:
-        # Whatever the class of somebody else raises when it is made.
+        # The constructor of a flow from another package may raise anything.
         raise RecordingError(f"{flow.__name__} cannot play this recording: {error}") from error
 
 
-def _runs(moments: Iterable[Moment], *, joined: bool) -> list[list[Moment]]:
-    """Each moment alone; or, `joined`, the chunks that came one after the other together."""
-    runs: list[list[Moment]] = []
-    for moment in moments:
-        if joined and runs and _is_same_body(runs[-1][-1].event, moment.event):
-            runs[-1].append(moment)
+def _grouped(calls: Iterable[ParsedCall], *, join_bodies: bool) -> list[list[ParsedCall]]:
+    """Each call alone; or, with `join_bodies`, adjacent chunks of one body together."""
+    groups: list[list[ParsedCall]] = []
+    for call in calls:
+        if join_bodies and groups and _is_same_body(groups[-1][-1].event, call.event):
+            groups[-1].append(call)
         else:
-            runs.append([moment])
-    return runs
+            groups.append([call])
+    return groups
 
 
 def _is_same_body(one: Event, other: Event) -> bool:
@@ -183,8 +184,8 @@ def _is_same_body(one: Event, other: Event) -> bool:
     return one.request_id == other.request_id
 
 
-def _replaced(value: JsonValue, names: dict[str, str]) -> Any:
-    """Plain data with one text in the place of another."""
+def _replace_all(value: JsonValue, names: dict[str, str]) -> Any:
+    """Plain data with each key of `names` replaced by its value, in strings and in bytes."""
     match value:
         case str():
             for old, new in names.items():
@@ -195,26 +196,26 @@ def _replaced(value: JsonValue, names: dict[str, str]) -> Any:
                 value = value.replace(old.encode(), new.encode())
             return value
         case dict():
-            return {key: _replaced(item, names) for key, item in value.items()}
+            return {key: _replace_all(item, names) for key, item in value.items()}
         case list() | tuple():
-            return [_replaced(item, names) for item in value]
+            return [_replace_all(item, names) for item in value]
         case _:
             return value
 
 
-def _compare(run: Sequence[Moment], passed: Passed, *, joined: bool) -> Difference | None:
-    """The first item that is another than before; `joined`, where text was cut makes no difference."""
-    before = [_comparable(item) for moment in run for item in moment.items]
-    raised = next((moment.raised for moment in run if moment.raised), "")
-    after = [_comparable(item) for item in passed.items]
-    if joined:
+def _compare(group: Sequence[ParsedCall], replayed: ReplayedCall, *, join_text: bool) -> Difference | None:
+    """The first item that differs. With `join_text`, adjacent deltas count as one: they may be cut differently."""
+    before = [_comparable(item) for call in group for item in call.items]
+    raised = next((call.raised for call in group if call.raised), "")
+    after = [_comparable(item) for item in replayed.items]
+    if join_text:
         before, after = _with_joined_text(before), _with_joined_text(after)
-    if raised or passed.raised:
-        before, after = [*before, {"raised": raised}], [*after, {"raised": passed.raised}]
-    for recorded, replayed in zip_longest(before, after):
-        if recorded != replayed:
-            moment = run[0]
-            return Difference(moment.number, moment.at, repr(moment.event), recorded, replayed)
+    if raised or replayed.raised:
+        before, after = [*before, {"raised": raised}], [*after, {"raised": replayed.raised}]
+    for old, new in zip_longest(before, after):
+        if old != new:
+            first = group[0]
+            return Difference(first.number, first.at, repr(first.event), old, new)
     return None
 
 
@@ -229,20 +230,20 @@ def _with_joined_text(items: Sequence[JsonObject]) -> list[JsonObject]:
 
 
 def _comparable(item: JsonObject) -> JsonObject:
-    """The item, less what may differ in a failure that is the same.
+    """The item; for a `Finished` with a failure, without what may differ although the failure is the same.
 
-    Its snapshot is taken as JSON: 7 and 7.0 are the same there, as text they are not. Sizes in its message are left
-    out: a placeholder is not as long as its secret.
+    The snapshot is decoded: 7 and 7.0 are equal as JSON, but not as text. Sizes are removed from the message: a
+    placeholder is not as long as its secret.
     """
     match item:
         case {"failure": {"message": str(message), "snapshot": snapshot}}:
             message = _SIZE.sub("some", message)
-            return {**item, "failure": {**item["failure"], "message": message, "snapshot": _opened(snapshot)}}
+            return {**item, "failure": {**item["failure"], "message": message, "snapshot": _decoded(snapshot)}}
         case _:
             return item
 
 
-def _opened(snapshot: JsonValue) -> JsonValue:
+def _decoded(snapshot: JsonValue) -> JsonValue:
     try:
         return msgspec.json.decode(snapshot) if isinstance(snapshot, str) else snapshot
     except msgspec.DecodeError:

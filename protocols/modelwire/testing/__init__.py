@@ -1,7 +1,7 @@
-"""What tests of flows are made of. Nothing in modelwire needs it.
+"""Tests for the authors of providers. No other part of modelwire imports them.
 
-`FlowKit`, for chats and images, and `LoginKit`, whose `Page`s a login shows, need hypothesis, and are imported when
-they are asked for.
+`FlowKit` tests chats and images. `LoginKit` tests logins, with one `Page` for each page that the browser shows. Both
+need hypothesis and are imported on first use. `assert_replays` replays a recording.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether two sessions are the same."""
+"""Compare what two flows emitted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import groupby, zip_longest
 
 from modelwire.outputs import TextDelta
 
-from .session import Item, Session
+from .watched_flow import Item, WatchedFlow
 
 
-def joined(items: Iterable[Item]) -> list[Item]:
-    """All that a flow answered, with the pieces of text that follow one another made one."""
+def merge_text(items: Iterable[Item]) -> list[Item]:
+    """The items of a flow, with adjacent `TextDelta`s joined."""
     merged: list[Item] = []
     for is_text, group in groupby(items, lambda item: isinstance(item, TextDelta)):
         if is_text:
@@ -22,15 +22,17 @@ def joined(items: Iterable[Item]) -> list[Item]:
 
 
 def check_same(items: Iterable[Item], expected: Iterable[Item]) -> None:
-    """A flow answered what it was to answer, in whatever pieces its text came."""
-    for item, wanted in zip_longest(joined(items), joined(expected)):
-        assert item == wanted, f"{item!r} instead of {wanted!r}"
+    """Check that two flows emitted the same items, however their text was divided into `TextDelta`s."""
+    for item, wanted in zip_longest(merge_text(items), merge_text(expected)):
+        assert item == wanted, f"the flow emitted {item!r} instead of {wanted!r}"
 
 
-def check_replay(session: Session) -> None:
-    """The same events at the same times, given to a flow that is made anew, get the same answers."""
-    twin = session.make_flow()
-    for step in session.steps:
-        batch = twin.handle(step.event, step.now)
-        assert batch == step.batch, f"{step.event!r} is answered with {batch}, and was with {step.batch}"
-    assert twin.snapshot() == session.flow.snapshot()
+def check_replay(watched: WatchedFlow) -> None:
+    """Check that a second, equal flow returns the same batches for the same events at the same times."""
+    twin = watched.make_flow()
+    for call in watched.calls:
+        batch = twin.handle(call.event, call.now)
+        assert batch == call.batch, (
+            f"the flow is not deterministic: {call.event!r} returned {batch}, and {call.batch} the first time"
+        )
+    assert twin.snapshot() == watched.flow.snapshot(), "the flow is not deterministic: two runs end with two snapshots"

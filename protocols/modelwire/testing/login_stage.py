@@ -1,4 +1,4 @@
-"""A login and the browser that it is made in, on a clock of their own."""
+"""A simulation: a login flow, a browser and a clock of their own."""
 
 from __future__ import annotations
 
@@ -27,114 +27,121 @@ from modelwire.formats.cookies import Cookies
 from modelwire.json import JsonObject
 from modelwire.outputs import CredentialsChanged
 
-from .session import Session
-from .stage import MOST_STEPS, NOW, RESTART, SECRET_ENTROPY
+from .stage import MAX_EVENTS, NOW, RESTART_SECONDS, SECRET_ENTROPY
+from .watched_flow import WatchedFlow
 
 _NUMBERED = (BodyReceived, ResponseStarted, ResponseEnded, RequestFailed, PageEvaluated, PageClosed)
 
 
 class Page(NamedTuple):
-    """What a browser shows: what a script comes to in the page, as JSON, and the cookies of its host."""
+    """A page in the browser: the value of the flow's script there, as JSON, and the cookies of the page's host."""
 
     value: str
     cookies: Cookies = ()
 
 
 class LoginStage:
-    """A login that gets what is on the `pages`, one after the other, unless something is put between them.
+    """A login flow and a browser that shows the `pages` one after the other, with methods for other things to happen.
 
-    Everything goes through a `Session`: each method raises `AssertionError` where the flow breaks the contract.
+    Every event goes through a `WatchedFlow`, so each method raises `AssertionError` if the flow breaks the contract.
     """
 
     def __init__(self, make_flow: Callable[[], Flow], pages: Sequence[Page]) -> None:
         self.now = NOW
         self.pages = pages
-        self.sessions: list[Session] = []
+        self.watched_flows: list[WatchedFlow] = []
         self.credentials: JsonObject | None = None
-        self._shown = 0
+        self._pages_shown = 0
         self._open(make_flow)
 
     def _open(self, make_flow: Callable[[], Flow]) -> None:
-        last_request = self.sessions[-1].last_request if self.sessions else 0
-        self.session = Session(make_flow, self.now, last_request)
-        self.sessions.append(self.session)
-        self._last = Page("nothing")  # that this flow has seen; another one's browser is gone
+        last_request = self.watched_flows[-1].last_request if self.watched_flows else 0
+        self.watched = WatchedFlow(make_flow, self.now, last_request)
+        self.watched_flows.append(self.watched)
+        self._last_page = Page("nothing")  # the last one that this flow has seen; a restored flow has a new browser
 
     def go_on(self) -> None:
-        """The next thing, as it should happen: the start, a waking, the page that comes next."""
-        if self.session.wait is None:
+        """Deliver the next regular event: `Start`, a due `Woken`, or the next page."""
+        if self.watched.wait is None:
             self.deliver(Start(b"login", SECRET_ENTROPY))
-        elif isinstance(self.session.wait, Evaluate):
-            # A person stays on the last page; somebody who begins again sees it at once.
-            self.show(self.pages[min(self._shown, len(self.pages) - 1)])
-            self._shown += 1
+        elif isinstance(self.watched.wait, Evaluate):
+            # The browser stays on the last page, and a restored login sees it at once.
+            self.show(self.pages[min(self._pages_shown, len(self.pages) - 1)])
+            self._pages_shown += 1
         else:
-            self.oversleep()
+            self.time_out()
 
     def finish(self) -> None:
-        """All that is left happens as it should."""
-        for _ in range(MOST_STEPS):
-            if self.session.is_over:
+        """Deliver regular events until the flow has finished."""
+        for _ in range(MAX_EVENTS):
+            if self.watched.is_over:
                 return
             self.go_on()
-        raise AssertionError("the login does not end")
+        raise AssertionError(
+            f"the login did not finish within {MAX_EVENTS} events: it must sleep between two looks at the page"
+        )
 
     def show(self, page: Page) -> None:
-        """The script under way comes to what is on this page."""
-        if self.session.open_script is not None:
-            self._last = page
-            self.deliver(PageEvaluated(self.session.open_script, page.value, page.cookies))
+        """The script under way returns the value of this page."""
+        if self.watched.open_script is not None:
+            self._last_page = page
+            self.deliver(PageEvaluated(self.watched.open_script, page.value, page.cookies))
 
     def close(self, kind: PageEndKind, detail: str) -> None:
-        """There is no page any more."""
-        if self.session.open_script is not None:
-            self.deliver(PageClosed(self.session.open_script, kind, detail))
+        """The page closes, and with it the script under way."""
+        if self.watched.open_script is not None:
+            self.deliver(PageClosed(self.watched.open_script, kind, detail))
 
     def close_quoting(self) -> None:
-        """The browser breaks, and quotes the page that it showed last."""
-        self.close("failed", " ".join([self._last.value, *(cookie.value for cookie in self._last.cookies)]))
+        """The browser fails with a message that quotes its last page."""
+        page = self._last_page
+        self.close("failed", " ".join([page.value, *(cookie.value for cookie in page.cookies)]))
 
-    def raw(self, event: Event) -> None:
-        """Any event at all. The id of its request is counted from that of the last."""
+    def inject(self, event: Event) -> None:
+        """Deliver any event. Its request id is relative to the last one that the flow used."""
         if isinstance(event, _NUMBERED):
-            event = msgspec.structs.replace(event, request_id=self.session.last_request + event.request_id)
+            event = msgspec.structs.replace(event, request_id=self.watched.last_request + event.request_id)
         self.deliver(event)
 
-    def stale(self) -> None:
-        """What comes of scripts that are over, and of requests that were never sent: nothing comes of it."""
-        last = self.session.last_request
-        for request_id in {last - 1, last, last + 1} - {self.session.open_script}:
-            for event in (PageEvaluated(request_id, "{}"), PageClosed(request_id, "closed")):
-                assert self.deliver(event) == [], f"{event!r} is nothing to this flow, and was answered"
-        assert self.deliver(ResponseStarted(last, 200, ())) == [], "a response, though nothing was asked"
+    def deliver_stale(self) -> None:
+        """Deliver events of scripts that are over and of requests that were never sent. The flow must ignore them."""
+        last = self.watched.last_request
+        for request_id in {last - 1, last, last + 1} - {self.watched.open_script}:
+            self._check_ignored(PageEvaluated(request_id, "{}"))
+            self._check_ignored(PageClosed(request_id, "closed"))
+        self._check_ignored(ResponseStarted(last, 200, ()))
+
+    def _check_ignored(self, event: Event) -> None:
+        batch = self.deliver(event)
+        assert batch == [], f"{event!r} is stale, so the flow must ignore it, but handle returned {batch}"
 
     def wake(self) -> None:
-        """The flow is woken, be it too early."""
+        """Wake the flow, even if it is too early."""
         self.deliver(Woken())
 
-    def oversleep(self) -> None:
-        """The time of the wait comes, and nothing else happens."""
-        self.now = max(self.now, self.session.flow.deadline)
+    def time_out(self) -> None:
+        """Nothing happens until the wait's deadline; then the flow is woken."""
+        self.now = max(self.now, self.watched.flow.deadline)
         self.deliver(Woken())
 
     def pass_time(self, seconds: float) -> None:
-        """The caller's clock jumps, forward or back, and nobody wakes the flow."""
+        """The caller's clock jumps, forward or back, without a `Woken`."""
         self.now += seconds
 
     def crash(self) -> None:
-        """The process ends, and another goes on with the snapshot."""
-        self.now += RESTART
-        self._open(partial(type(self.session.flow).restore, self.session.flow.snapshot()))
+        """The process ends; another one restores the flow from its snapshot."""
+        self.now += RESTART_SECONDS
+        self._open(partial(type(self.watched.flow).restore, self.watched.flow.snapshot()))
 
     def cancel(self) -> None:
-        """The person has had enough."""
+        """The user cancels the login."""
         self.deliver(Cancel())
-        assert self.session.is_over, "cancelled, and not over"
+        assert self.watched.is_over, "the login was cancelled, but did not return Finished"
 
     def deliver(self, event: Event) -> list[object]:
-        """Hand the flow an event, and take note of the credentials that it tells."""
-        self.session.now = self.now
-        batch = self.session.deliver(event)
+        """Hand the flow an event, and store the credentials that it emits."""
+        self.watched.now = self.now
+        batch = self.watched.deliver(event)
         for item in batch:
             if isinstance(item, CredentialsChanged):
                 self.credentials = item.credentials

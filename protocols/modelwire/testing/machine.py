@@ -1,4 +1,4 @@
-"""A flow and its emulator, driven against each other by hypothesis, which looks for the faults that do harm."""
+"""Sessions of a flow with its emulator, in which hypothesis looks for a harmful combination of faults."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _kinds = st.sampled_from(["connect", "timeout", "network", "protocol"])
 _retry_after = st.sampled_from([None, "0", "1", "60", "Tue, 14 Nov 2023 22:13:27 GMT", "100000", "soon"])
 
 
-class Sessions(RuleBasedStateMachine):
-    """One session after the other, each on a stage, each begun as one of the scenes.
+class FaultySessions(RuleBasedStateMachine):
+    """Sessions one after the other, each on a stage of its own that begins as one of the scenes.
 
-    `check` is called with every stage at the end.
+    `check` is called with each stage at its end.
     """
 
     def __init__(self, scenes: Sequence[Scene], check: Callable[[Stage], None]) -> None:
@@ -47,7 +47,7 @@ class Sessions(RuleBasedStateMachine):
         self._check(self._stage)
 
     def teardown(self) -> None:
-        # What has gone wrong already is what is to be told.
+        # Do not hide an error that has been raised already.
         if sys.exception() is None:
             self._end()
 
@@ -68,20 +68,20 @@ class Sessions(RuleBasedStateMachine):
         self._stage.refuse(status, retry_after)
 
     @rule(status=st.sampled_from([500, 503]), retry_after=_retry_after)
-    def refuse_after_all(self, status: int, retry_after: str | None) -> None:
+    def refuse_although_carried_out(self, status: int, retry_after: str | None) -> None:
         self._stage.refuse(status, retry_after, arrives=True)
 
     @rule()
-    def stale(self) -> None:
-        self._stage.stale()
+    def deliver_stale(self) -> None:
+        self._stage.deliver_stale()
 
     @rule()
     def wake(self) -> None:
         self._stage.wake()
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 700.0]))
-    def oversleep(self, seconds: float) -> None:
-        self._stage.oversleep(seconds)
+    def time_out(self, seconds: float) -> None:
+        self._stage.time_out(seconds)
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 130.0, 4000.0, -50.0]))
     def pass_time(self, seconds: float) -> None:
@@ -92,8 +92,8 @@ class Sessions(RuleBasedStateMachine):
         self._stage.crash()
 
     @rule()
-    def forget(self) -> None:
-        self._stage.forget()
+    def reset_service(self) -> None:
+        self._stage.reset_service()
 
     @rule()
     def cancel(self) -> None:

@@ -16,15 +16,15 @@ def assert_replays(
     flow: type[Flow] | None = None,
     rechunk: int | None = None,
 ) -> None:
-    """Play a recording (the path of a file, or its lines) back, and fail where the flow does something else now.
+    """Replay a recording (the path of a file, or its lines). Raises `AssertionError` if the flow now acts differently.
 
-    def test_that_the_session_is_what_it_was() -> None:
+    def test_the_session_is_unchanged() -> None:
         assert_replays("tests/recordings/session.jsonl")
 
-    `flow` is the class of a flow that is not in the catalog. With `rechunk`, a number, bodies are cut anew at
-    random, the same for the same number. Raises `RecordingError` for a recording that cannot be played.
+    `flow` is the class of a flow that is not in the catalog. `rechunk` is a seed: with it, bodies are cut at other
+    places, the same ones for the same seed. Raises `RecordingError` if the recording cannot be replayed.
     """
     if isinstance(recording, str | os.PathLike):
         recording = Path(recording).read_text(encoding="utf-8")
     difference = Replay(recording, flow=flow, rechunk=rechunk).first_difference()
-    assert difference is None, f"the flow does something else than was recorded\n{difference}"
+    assert difference is None, f"the flow does not do what was recorded\n{difference}"

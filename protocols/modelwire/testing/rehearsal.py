@@ -1,4 +1,4 @@
-"""What is known of a provider from sessions in which nothing goes wrong: the scenes that faults are then put into."""
+"""Sessions of a provider without faults: the scenes that the kit then disturbs."""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from typing import NamedTuple
 
 from modelwire.limits import DEFAULT_LIMITS, Limits
 
-from .session import Item
-from .stage import Outcome, Past, Place, Stage, Subject
-from .wire import Answer, place_of
+from .stage import Operation, Outcome, Past, Stage, Subject
+from .watched_flow import Item
+from .wire import ScriptedResponse, operation_of
 
 MINUTE, DAY = 60.0, 86_400.0
-# A job is asked for again and again: so often is what is always the same state tried.
-MOST_ALIKE = 2
+# Times: how often one state is tested. A job is polled many times, always in the same state.
+MAX_SAME_STATES = 2
 
 
-class Before(NamedTuple):
-    """How long ago the last session was (seconds), and whether the service remembers it."""
+class EarlierSession(NamedTuple):
+    """How many seconds ago the last session was, and whether the service remembers it."""
 
-    since: float
-    remembers: bool = True
+    seconds_ago: float
+    is_remembered: bool = True
 
 
-# What may lie before a session: nothing, or for a flow that keeps something from one session to the next, one of these.
+# Each scene by name. The later ones are for a flow with credentials that one session stores for the next.
 FIRST = "first"
-LATER = {
-    "again": Before(1.0),
-    "40 minutes later": Before(40 * MINUTE),
-    "30 days later": Before(30 * DAY),
-    "forgotten": Before(1.0, remembers=False),
+LATER_SESSIONS = {
+    "again": EarlierSession(1.0),
+    "40 minutes later": EarlierSession(40 * MINUTE),
+    "30 days later": EarlierSession(30 * DAY),
+    "forgotten": EarlierSession(1.0, is_remembered=False),
 }
 
 
 class State(NamedTuple):
-    """One that a flow can be in: after so many events, and whether it waits for an answer to begin."""
+    """A state of a flow, reached after this number of events. `is_before_head`: it waits for a response to begin."""
 
     events: int
     is_before_head: bool
 
 
 class Scene(NamedTuple):
-    """A beginning, and what comes of it as long as nothing goes wrong.
+    """A starting point, and the session that follows from it without faults.
 
-    It takes so many `events`; `states` are those on the way that no scene before went through.
+    `outcome`, `operations` (of the requests), `responses`, `items` and `events` (their number) describe that session.
+    `states` are the states on its way that earlier scenes did not reach.
     """
 
     name: str
     subject: Subject
     past: Past
-    paid_for: frozenset[Place]
+    paid_operations: frozenset[Operation]
     outcome: Outcome
-    places: Sequence[Place]
-    answers: Sequence[Answer]
+    operations: Sequence[Operation]
+    responses: Sequence[ScriptedResponse]
     items: Sequence[Item]
     events: int
     states: Sequence[State]
@@ -60,52 +61,54 @@ class Scene(NamedTuple):
     def __repr__(self) -> str:
         return f"<scene: {self.name}>"
 
-    def stage(self, limits: Limits = DEFAULT_LIMITS, tape: Sequence[Answer] = ()) -> Stage:
-        """A stage on which it begins; answers come from `tape` first, then from the emulator."""
-        return Stage(self.subject, self.past, limits=limits, paid_for=self.paid_for, tape=tape)
+    def stage(self, limits: Limits = DEFAULT_LIMITS, scripted: Sequence[ScriptedResponse] = ()) -> Stage:
+        """A stage at the scene's starting point. Responses come from `scripted` first, then from the emulator."""
+        return Stage(self.subject, self.past, limits=limits, paid_operations=self.paid_operations, scripted=scripted)
 
 
 def rehearse(subject: Subject) -> list[Scene]:
-    """Every scene there is. Raises `AssertionError` where the first does not end well."""
+    """Play every scene without faults. Raises `AssertionError` if the first one ends in a failure."""
     first = Past(subject.make_emulator(), subject.credentials)
     stage = Stage(subject, first)
     stage.finish()
-    failure = stage.session.failure
-    assert failure is None, f"nothing went wrong between flow and emulator, and yet: {failure}"
+    failure = stage.watched.failure
+    assert failure is None, (
+        f"the flow failed against its emulator, although the kit had not disturbed anything yet: {failure}"
+    )
     pasts = {FIRST: first}
     if stage.credentials != subject.credentials:
-        for name, before in LATER.items():
-            emulator = stage.emulator if before.remembers else subject.make_emulator()
-            pasts[name] = Past(emulator, stage.credentials, stage.now + before.since, sessions=1)
-    paid_for = frozenset(stage.submits)
+        for name, earlier in LATER_SESSIONS.items():
+            emulator = stage.emulator if earlier.is_remembered else subject.make_emulator()
+            pasts[name] = Past(emulator, stage.credentials, stage.now + earlier.seconds_ago, sessions=1)
+    paid_operations = frozenset(stage.job_operations)
     seen: list[object] = []
-    return [_play(name, subject, past, paid_for, seen) for name, past in pasts.items()]
+    return [_play(name, subject, past, paid_operations, seen) for name, past in pasts.items()]
 
 
-def _play(name: str, subject: Subject, past: Past, paid_for: frozenset[Place], seen: list[object]) -> Scene:
+def _play(name: str, subject: Subject, past: Past, paid_operations: frozenset[Operation], seen: list[object]) -> Scene:
     stage = Stage(subject, past)
     states = list(_new_states(stage, seen))
     return Scene(
         name,
         subject,
         past,
-        paid_for,
+        paid_operations,
         outcome=stage.outcome,
-        places=[place_of(request) for request in stage.requests],
-        answers=stage.answers,
-        items=list(stage.session.items),
-        events=len(stage.session.steps),
+        operations=[operation_of(request) for request in stage.requests],
+        responses=stage.responses,
+        items=list(stage.watched.items),
+        events=len(stage.watched.calls),
         states=states,
     )
 
 
 def _new_states(stage: Stage, seen: list[object]) -> Iterator[State]:
-    """Play to the end, and say where there was something that has not been seen."""
+    """Play to the end, and yield each state that was not in `seen` often enough."""
     while not stage.is_over:
-        asked = [place_of(request) for request in stage.requests[-1:]]
-        state = (type(stage.session.wait), stage.has_head, stage.has_body, asked)
-        if seen.count(state) < MOST_ALIKE:
-            yield State(len(stage.session.steps), stage.request is not None and not stage.has_head)
+        last_operation = [operation_of(request) for request in stage.requests[-1:]]
+        state = (type(stage.watched.wait), stage.has_head, stage.has_body, last_operation)
+        if seen.count(state) < MAX_SAME_STATES:
+            yield State(len(stage.watched.calls), stage.request is not None and not stage.has_head)
         seen.append(state)
-        stage.go_halfway()
-    yield State(len(stage.session.steps), is_before_head=False)
+        stage.go_on_in_halves()
+    yield State(len(stage.watched.calls), is_before_head=False)

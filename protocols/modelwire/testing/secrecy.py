@@ -1,4 +1,4 @@
-"""What is secret in what passes over a wire, told by its name, and where it must not be seen."""
+"""Find the secrets in requests and responses by the names of their fields, and check that nothing reveals them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from modelwire.outputs import ImageReady, JobAccepted, TextDelta, TextReplaced, 
 from modelwire.recording.recorder import Recorder
 from modelwire.redaction import SHORTEST_SECRET
 
-from .session import Session
 from .stage import Stage
+from .watched_flow import WatchedFlow
 
 # Names of headers, of fields of forms and queries, and of JSON, whose values are secrets.
 SECRET_NAMES = re.compile(
     r"(?!.*(?:[tT]ype|[eE]xpires|_in|In)$)"
     r"(?i:.*(?:authorization|cookie|credential|token|secret|signature|password|session|api[-_]?key).*|key)"
 )
-# What the service says to a person: if it says a secret there, it has told it itself.
+# Outputs that show the user what the service wrote. A secret there was revealed by the service itself.
 CONTENT = (TextDelta, TextReplaced, TitleChanged, JobAccepted, ImageReady)
 
 
 def secrets_of_request(request: Request, names: re.Pattern[str]) -> Iterator[str]:
-    """The secrets that a request carries."""
+    """The secrets in a request: in its headers, its query and its body."""
     yield from _secrets_of_headers(request.headers, names)
     pairs = parse_qsl(urlsplit(request.url).query)
     if media_type(request.headers) == "application/x-www-form-urlencoded":
@@ -37,8 +37,8 @@ def secrets_of_request(request: Request, names: re.Pattern[str]) -> Iterator[str
     yield from secrets_of_json(request.body, names)
 
 
-def secrets_of_answer(headers: Headers, body: bytes, names: re.Pattern[str]) -> Iterator[str]:
-    """The secrets that an answer brings."""
+def secrets_of_response(headers: Headers, body: bytes, names: re.Pattern[str]) -> Iterator[str]:
+    """The secrets in a response."""
     yield from _secrets_of_headers(headers, names)
     yield from secrets_of_json(body, names)
 
@@ -50,7 +50,7 @@ def _secrets_of_headers(headers: Headers, names: re.Pattern[str]) -> Iterator[st
         elif name.lower() == "set-cookie":
             yield value.partition("=")[2].partition(";")[0]
         elif names.fullmatch(name):
-            # `Bearer` and its like are no secrets.
+            # Leave out the scheme, such as `Bearer`.
             yield value.split()[-1] if value.strip() else ""
 
 
@@ -64,7 +64,7 @@ def secrets_of_json(body: bytes, names: re.Pattern[str]) -> Iterator[str]:
 
 
 def secrets_of_value(value: JsonValue, names: re.Pattern[str]) -> Iterator[str]:
-    """The secrets in plain data. Of cookies, the value alone is one."""
+    """The secrets in plain data. In a cookie it is the value."""
     match value:
         case {"name": str(), "value": str(secret), "domain": str()}:
             yield secret
@@ -79,7 +79,7 @@ def secrets_of_value(value: JsonValue, names: re.Pattern[str]) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """The ways in which a server may write a secret."""
+    """The secret in each encoding that a server may use: URLs, forms, JSON."""
     escaped = json.dumps(secret)[1:-1]
     return {
         secret,
@@ -93,52 +93,52 @@ def spellings(secret: str) -> set[str]:
 
 
 def most_of(secret: str) -> str:
-    """The beginning of a secret, which is as good as the whole where a message was cut."""
+    """The first three quarters of a secret, at least 12 characters: more than a shortened message may show."""
     return secret[: max(len(secret) * 3 // 4, 12)]
 
 
-def shown_by(session: Session, *, is_honest: bool) -> Iterator[str]:
-    """All that can be seen of a session in a log, a trace or a message, but for what the service says to a person.
+def visible_texts(watched: WatchedFlow, *, is_honest: bool) -> Iterator[str]:
+    """Everything that a log, a trace or a message may show of a session, except what the service wrote for the user.
 
-    One that is not honest may call anything by the name of a secret, and a flow has to call it so: then it is what is
-    said of failures that counts.
+    A service that is not honest may put anything into a field that is named like a secret, and the flow has to use it.
+    Then the texts are those of events and failures alone.
     """
-    for step in session.steps:
-        yield repr(step.event)
-        yield from (repr(item) for item in step.batch if not isinstance(item, CONTENT) and is_honest)
-    failure = session.failure
+    for call in watched.calls:
+        yield repr(call.event)
+        yield from (repr(item) for item in call.batch if not isinstance(item, CONTENT) and is_honest)
+    failure = watched.failure
     if failure is not None:
         error = failure.exception()
         yield from (str(error), repr(error), failure.message)
     if is_honest:
-        yield from (repr(session.flow), session.flow.snapshot())
+        yield from (repr(watched.flow), watched.flow.snapshot())
 
 
-def secrets_of(stage: Stage, names: re.Pattern[str]) -> list[str]:
-    """All the secrets that went over the wire of a stage, or that its user keeps; in some order, always the same."""
+def secrets_of_stage(stage: Stage, names: re.Pattern[str]) -> list[str]:
+    """The secrets in the requests, the responses and the user's credentials of a stage, sorted."""
     found: set[str] = {*secrets_of_value(stage.credentials, names), *secrets_of_value(stage.subject.credentials, names)}
     for request in stage.requests:
         found.update(secrets_of_request(request, names))
-    for answer in stage.answers:
-        found.update(secrets_of_answer(answer.headers, answer.body, names))
+    for response in stage.responses:
+        found.update(secrets_of_response(response.headers, response.body, names))
     return sorted(secret for secret in found if len(secret) >= SHORTEST_SECRET)
 
 
 def check_secrecy(stage: Stage, names: re.Pattern[str], *, recorded: bool = False) -> None:
-    """No secret can be seen in what a session left behind, nor, where it is `recorded`, in its recording."""
-    texts = [text for session in stage.sessions for text in shown_by(session, is_honest=stage.is_honest)]
+    """Check that no secret is visible in reprs, messages and snapshots; with `recorded`, also not in a recording."""
+    texts = [text for watched in stage.watched_flows for text in visible_texts(watched, is_honest=stage.is_honest)]
     if recorded:
-        texts += [line for session in stage.sessions for line in recording_of(session)]
+        texts += [line for watched in stage.watched_flows for line in recording_of(watched)]
     everything = "\n".join(texts)
-    for secret in secrets_of(stage, names):
+    for secret in secrets_of_stage(stage, names):
         for spelling in (*sorted(spellings(secret)), most_of(secret)):
             seen = [text for text in texts if spelling in text] if spelling in everything else []
-            assert not seen, f"{spelling!r} can be seen in {seen[0]}"
+            assert not seen, f"the secret {spelling!r} can be seen in {seen[0]}"
 
 
-def recording_of(session: Session) -> list[str]:
+def recording_of(watched: WatchedFlow) -> list[str]:
     """The lines of a recording of the session."""
-    recorder = Recorder(session.make_flow())
-    for step in session.steps:
-        recorder.handle(step.event, step.now)
+    recorder = Recorder(watched.make_flow())
+    for call in watched.calls:
+        recorder.handle(call.event, call.now)
     return recorder.lines()

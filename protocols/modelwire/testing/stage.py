@@ -1,4 +1,4 @@
-"""A flow and the other side of its wire, on a clock of their own. What goes wrong between them is up to the test."""
+"""A simulation: a flow, an emulator and a clock of their own. The test decides what goes wrong between them."""
 
 from __future__ import annotations
 
@@ -31,24 +31,25 @@ from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, TextDelta, TextReplaced
 
-from .session import Item, Session, shown
-from .wire import Answer, ask, events_of, place_of
+from .watched_flow import Item, WatchedFlow, screen_text
+from .wire import ScriptedResponse, operation_of, response_events, response_of
 
 NOW = 1_700_000_000.25
 SECRET_ENTROPY = b"what is drawn from this is never recorded"
-# More than a session needs in which nothing goes wrong: it polls, tries again, and ends.
-MOST_STEPS = 2000
-# Seconds that pass between the end of one process and the work of the next.
-RESTART = 0.25
-# More trouble than any flow has to bear.
+# Events: a session without faults needs fewer, with all its polls and retries. More mean that the flow never ends.
+MAX_EVENTS = 2000
+# Seconds: from the end of one process to the start of the next.
+RESTART_SECONDS = 0.25
+# Units of `Stage.trouble`: more than any flow has tries, so that it may fail.
 FATAL_TROUBLE = 1000
 _NUMBER = re.compile(r"[0-9]+")
 
-Place = tuple[str, str]
+# Method and path of a request.
+Operation = tuple[str, str]
 
 
 class Subject(NamedTuple):
-    """What is under test: how its flow and its emulator are made, and the credentials that a user brings."""
+    """The flow under test: how to make it and its emulator, and the credentials that a user supplies."""
 
     make_flow: Callable[[JsonObject | None, Limits], Flow]
     make_emulator: Callable[[], Emulator]
@@ -56,16 +57,22 @@ class Subject(NamedTuple):
 
 
 class Past(NamedTuple):
-    """How things stand when a session begins: the service, what a user keeps, the time, the sessions before."""
+    """The state of the world at the start of a session: the service, the user's stored credentials, the time.
 
-    emulator: Emulator  # never asked anything itself: each session gets a copy
+    `sessions` is the number of earlier sessions.
+    """
+
+    emulator: Emulator  # each session gets a copy
     credentials: JsonObject | None
     now: float = NOW
     sessions: int = 0
 
 
 class Outcome(NamedTuple):
-    """What a person has got: the text without its numbers (an emulator may count, or draw an id), and images."""
+    """The text and the number of images that the user has received.
+
+    Each number in the text is replaced by `#`, because an emulator may count sessions or draw an id.
+    """
 
     text: str
     images: int
@@ -73,11 +80,12 @@ class Outcome(NamedTuple):
 
 
 class Stage:
-    """A flow that gets its answers from `tape`, then from an emulator, unless a fault is put between them.
+    """A flow and the server that responds to it, with methods for whatever may happen between them.
 
-    Everything goes through a `Session`: each method raises `AssertionError` where the flow breaks the contract.
-    `paid_for` are method and path of the requests that must not be carried out twice. `trouble` counts what the flow
-    had to bear: as long as that is less than the number of its tries, it has to do well.
+    Responses come from `scripted` first, then from the emulator. `paid_operations` are those that the server must not
+    carry out twice. `trouble` adds up the faults: while it is less than the flow's number of tries, the flow must
+    succeed. Every event goes through a `WatchedFlow`, so each method raises `AssertionError` if the flow breaks the
+    contract.
     """
 
     def __init__(
@@ -86,8 +94,8 @@ class Stage:
         past: Past,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        paid_for: frozenset[Place] = frozenset(),
-        tape: Sequence[Answer] = (),
+        paid_operations: frozenset[Operation] = frozenset(),
+        scripted: Sequence[ScriptedResponse] = (),
     ) -> None:
         self.subject = subject
         self.limits = limits
@@ -96,95 +104,95 @@ class Stage:
         self._emulator: Emulator | None = None
         self.credentials = past.credentials
         self.requests: list[Request] = []
-        self.answers: list[Answer] = []
-        self.sessions: list[Session] = []
-        self.submits: set[Place] = set()  # what a job was accepted for
+        self.responses: list[ScriptedResponse] = []
+        self.watched_flows: list[WatchedFlow] = []
+        self.job_operations: set[Operation] = set()  # those that a job was accepted for
         self.trouble = 0
-        self.is_honest = True  # all that came was the emulator's
+        self.is_honest = True  # every response was the emulator's
         self._entropy = b"session %d" % past.sessions
-        self._tape = iter(tape)
-        self._paid_for = paid_for
-        self._paid, self._may_pay = 0, 1
-        self._is_unsettled = False  # what must not be repeated was sent, and no job accepted
+        self._scripted = iter(scripted)
+        self._paid_operations = paid_operations
+        self._paid, self._max_paid = 0, 1
+        self._may_be_in_doubt = False  # an unrepeatable request was sent, and no job accepted yet
         self._screen = ""
         self._images: set[int] = set()
         self._open(partial(subject.make_flow, past.credentials, limits))
 
     def _open(self, make_flow: Callable[[], Flow]) -> None:
-        last_request = self.sessions[-1].last_request if self.sessions else 0
-        self.session = Session(make_flow, self.now, last_request)
-        self.sessions.append(self.session)
-        self._forget_exchange()
+        last_request = self.watched_flows[-1].last_request if self.watched_flows else 0
+        self.watched = WatchedFlow(make_flow, self.now, last_request)
+        self.watched_flows.append(self.watched)
+        self._reset_exchange()
 
-    def _forget_exchange(self) -> None:
-        self._answer: Answer | None = None
-        self._sent = -1  # bytes of the body that came; -1 before the head
-        self._has_told = False  # a piece of the answer, in the exchange under way
-        self._has_paid = False  # for what is done in it
+    def _reset_exchange(self) -> None:
+        self._response: ScriptedResponse | None = None
+        self._bytes_sent = -1  # of the body; -1 before the head
+        self._has_content = False  # the flow has emitted text in this exchange
+        self._has_paid = False  # the server has carried out a paid operation in this exchange
 
-    # What a test reads.
+    # State.
 
     @property
     def flow(self) -> Flow:
-        """The flow, as it is now."""
-        return self.session.flow
+        """The flow that runs now, after any number of restores."""
+        return self.watched.flow
 
     @property
     def emulator(self) -> Emulator:
-        """The service, as it is now."""
-        # Copied when it is needed: a tape may do.
+        """The service in its present state."""
+        # Copied on first use: a session may need scripted responses alone.
         if self._emulator is None:
             self._emulator = deepcopy(self._past.emulator)
         return self._emulator
 
     @property
     def is_over(self) -> bool:
-        """Whether the flow has finished."""
-        return self.session.is_over
+        """True once the flow has finished."""
+        return self.watched.is_over
 
     @property
     def outcome(self) -> Outcome:
-        """What a person has got by now."""
-        failure = self.session.failure
+        """The outcome so far."""
+        failure = self.watched.failure
         return Outcome(_NUMBER.sub("#", self._screen), len(self._images), None if failure is None else failure.kind)
 
     @property
     def request(self) -> SendRequest | None:
-        """The request under way."""
-        wait = self.session.wait
-        return wait if isinstance(wait, SendRequest) and self.session.open_request is not None else None
+        """The request under way, or None."""
+        wait = self.watched.wait
+        return wait if isinstance(wait, SendRequest) and self.watched.open_request is not None else None
 
     @property
     def has_head(self) -> bool:
-        """Whether the head of the response under way has come."""
-        return self._sent >= 0
+        """True if the flow has the head of the response under way."""
+        return self._bytes_sent >= 0
 
     @property
     def has_body(self) -> bool:
-        """Whether some of its body has come."""
-        return self._sent > 0
+        """True if the flow has some of its body."""
+        return self._bytes_sent > 0
 
-    # What happens as it should.
+    # Progress without faults.
 
     def go_on(self, most: int | None = None) -> None:
-        """The next thing, as it should happen: the start, a waking, a head, `most` bytes of a body, its end."""
+        """Deliver the next regular event: `Start`, a due `Woken`, a head, up to `most` bytes of a body, or its end."""
         send = self.request
-        if self.session.wait is None:
+        if self.watched.wait is None:
             self.deliver(Start(self._entropy, SECRET_ENTROPY))
         elif send is None:
             self._wake_in_time()
         elif not self.has_head:
-            self._sent = 0
-            self.deliver(ResponseStarted(send.request_id, self.arrive().status, self.arrive().headers))
+            self._bytes_sent = 0
+            self.deliver(ResponseStarted(send.request_id, self.reach_server().status, self.reach_server().headers))
         else:
-            self._send_more(send.request_id, self.arrive(), most)
+            self._send_more(send.request_id, self.reach_server(), most)
 
-    def _send_more(self, request_id: int, answer: Answer, most: int | None) -> None:
-        start, size = self._sent, len(answer.body)
+    def _send_more(self, request_id: int, response: ScriptedResponse, most: int | None) -> None:
+        start, size = self._bytes_sent, len(response.body)
         if start < size:
-            self._sent = size if most is None else min(start + most, size)
-            self.deliver(BodyReceived(request_id, answer.body[start : self._sent]))
-        elif answer.stays_open:
+            self._bytes_sent = size if most is None else min(start + most, size)
+            self.deliver(BodyReceived(request_id, response.body[start : self._bytes_sent]))
+        elif response.stays_open:
             self._wake_in_time()
         else:
             self.deliver(ResponseEnded(request_id))
@@ -193,204 +201,226 @@ class Stage:
         self.now = max(self.now, self.flow.deadline)
         self.deliver(Woken())
 
-    def go_halfway(self) -> None:
-        """The next thing, as it should happen, but that every body comes in two pieces."""
-        self.go_on(len(self.arrive().body) // 2 + 1 if self.has_head else None)
+    def go_on_in_halves(self) -> None:
+        """Deliver the next regular event, each body in two chunks."""
+        self.go_on(len(self.reach_server().body) // 2 + 1 if self.has_head else None)
 
     def finish(self) -> None:
-        """Let everything go as it should from here on, to the end."""
-        for _ in range(MOST_STEPS):
+        """Deliver regular events until the flow has finished."""
+        for _ in range(MAX_EVENTS):
             if self.is_over:
                 return
             self.go_on()
-        raise AssertionError(f"the flow does not end: it waits for {self.session.wait!r}")
+        raise AssertionError(f"the flow did not finish within {MAX_EVENTS} events: it waits for {self.watched.wait!r}")
 
     def reach(self, number: int) -> bool:
-        """Let everything go as it should until the request of this number (from 0) is sent; whether it ever is."""
+        """Deliver regular events until the request of this number (from 0) is sent. False if the flow ends before."""
         while not self.is_over and len(self.requests) <= number:
             self.go_on()
         return not self.is_over
 
-    # What goes wrong.
+    # Faults.
 
     def fail(self, kind: RequestFailureKind, arrives: bool = False, detail: str = "") -> None:
-        """The request fails, with or without having reached the other side."""
+        """The request fails. If it `arrives`, the server has carried it out before."""
         send = self.request
         if send is None:
             return
         if arrives and kind != "connect":
-            self.arrive()
-        may_pass = kind != "protocol" and not self._has_told
+            self.reach_server()
+        is_temporary = kind != "protocol" and not self._has_content
         may_repeat = send.request.repeatable or (kind == "connect" and not self.has_head)
-        self.trouble += 1 if may_pass and may_repeat else FATAL_TROUBLE
+        self.trouble += 1 if is_temporary and may_repeat else FATAL_TROUBLE
         self.deliver(RequestFailed(send.request_id, kind, detail))
 
-    def cut_short(self) -> None:
-        """The body ends before its end, and nobody could tell by its framing."""
+    def end_body_early(self) -> None:
+        """The body ends early, in a way that its framing does not show."""
         send = self.request
         if send is not None:
             self.trouble += FATAL_TROUBLE
             self.deliver(ResponseEnded(send.request_id))
 
     def refuse(self, status: int, retry_after: str | None = None, arrives: bool = False) -> None:
-        """The request is answered by somebody in between, who says no; `retry_after` is seconds, or a date."""
+        """A proxy refuses the request. If it `arrives`, the server has carried it out before.
+
+        `retry_after` is seconds or a date.
+        """
         send = self.request
         if send is None or self.has_head:
             return
         if arrives:
-            self.arrive()
+            self.reach_server()
         seconds = int(retry_after) if retry_after is not None and retry_after.isdigit() else 0
-        may_pass = (status in (408, 425, 429) or status >= 500) and seconds <= self.limits.retry_after / 2
-        self.trouble += 1 if may_pass and send.request.repeatable else FATAL_TROUBLE
+        is_temporary = (status in (408, 425, 429) or status >= 500) and seconds <= self.limits.retry_after / 2
+        self.trouble += 1 if is_temporary and send.request.repeatable else FATAL_TROUBLE
         is_late = max(self.now, self.flow.now) >= self.flow.deadline
         headers = () if retry_after is None else (("retry-after", retry_after),)
-        self._play(send.request_id, Answer(status, headers, b"not now"))
-        wait = self.session.wait
+        self._play(send.request_id, ScriptedResponse(status, headers, b"not now"))
+        wait = self.watched.wait
         if isinstance(wait, Sleep) and self.is_honest and not is_late:
-            assert wait.until >= self.flow.now + seconds, "Retry-After is not obeyed"
+            assert wait.until >= self.flow.now + seconds, (
+                f"the server sent Retry-After: {seconds}, but the flow sleeps for {wait.until - self.flow.now} s only"
+            )
 
-    def answer(self, answer: Answer, cuts: Sequence[int] = (), broken: RequestFailureKind | None = None) -> None:
-        """The request under way gets this answer, cut at these places; then its end, or its failure."""
+    def respond(
+        self, response: ScriptedResponse, cuts: Sequence[int] = (), failure: RequestFailureKind | None = None
+    ) -> None:
+        """The request under way gets this response, its body cut at these positions. It ends well or with `failure`."""
         send = self.request
         if send is not None:
             self.trouble += FATAL_TROUBLE
             self.is_honest = False
-            if self._has_paid and 400 <= answer.status < 500:
-                self._paid -= 1  # who refuses has done nothing
-            self._play(send.request_id, answer, cuts, broken)
+            if self._has_paid and 400 <= response.status < 500:
+                self._paid -= 1  # a server that refuses has not carried it out
+            self._play(send.request_id, response, cuts, failure)
 
-    def raw(self, event: Event) -> None:
-        """Any event at all. The id of its request is counted from that of the last that was sent."""
+    def inject(self, event: Event) -> None:
+        """Deliver any event. Its request id is relative to the last one that the flow used."""
         self.trouble += FATAL_TROUBLE
         self.is_honest = False
         if isinstance(event, ResponseStarted | BodyReceived | ResponseEnded | RequestFailed):
-            event = msgspec.structs.replace(event, request_id=self.session.last_request + event.request_id)
+            event = msgspec.structs.replace(event, request_id=self.watched.last_request + event.request_id)
         self.deliver(event)
 
-    def stale(self) -> None:
-        """All that can come of requests that are over, or were never sent, and a second start: nothing comes of it."""
-        last = self.session.last_request
-        for request_id in {last - 1, last, last + 1} - {self.session.open_request}:
-            self._ignored(ResponseStarted(request_id, 200, ()))
-            self._ignored(BodyReceived(request_id, b"stale"))
-            self._ignored(ResponseEnded(request_id))
-            self._ignored(RequestFailed(request_id, "network", "stale"))
-        if self.session.wait is not None:
-            self._ignored(Start(b"another", b"another"))
+    def deliver_stale(self) -> None:
+        """Deliver events of requests that are over or were never sent, and a second `Start`: the flow ignores them."""
+        last = self.watched.last_request
+        for request_id in {last - 1, last, last + 1} - {self.watched.open_request}:
+            self._check_ignored(ResponseStarted(request_id, 200, ()))
+            self._check_ignored(BodyReceived(request_id, b"stale"))
+            self._check_ignored(ResponseEnded(request_id))
+            self._check_ignored(RequestFailed(request_id, "network", "stale"))
+        if self.watched.wait is not None:
+            self._check_ignored(Start(b"another", b"another"))
         if self.request is not None:
-            self._ignored(ResponseStarted(last, 500, ()) if self.session.has_head else BodyReceived(last, b"early"))
+            self._check_ignored(
+                ResponseStarted(last, 500, ()) if self.watched.has_head else BodyReceived(last, b"early")
+            )
 
-    def _ignored(self, event: Event) -> None:
+    def _check_ignored(self, event: Event) -> None:
         batch = self.deliver(event)
-        assert batch == [], f"{event!r} is nothing to this flow, and was answered with {batch}"
+        assert batch == [], f"{event!r} is stale, so the flow must ignore it, but handle returned {batch}"
 
     def wake(self) -> None:
-        """The flow is woken, be it too early."""
+        """Wake the flow, even if it is too early."""
         self.deliver(Woken())
 
-    def oversleep(self, seconds: float = 0.0) -> None:
-        """The time of the wait comes, some more passes, and nothing else happens."""
+    def time_out(self, seconds: float = 0.0) -> None:
+        """Nothing happens until the wait's deadline and `seconds` longer; then the flow is woken."""
         send = self.request
         if send is not None:
-            self.trouble += FATAL_TROUBLE if self._has_told or not send.request.repeatable else 2
+            self.trouble += FATAL_TROUBLE if self._has_content or not send.request.repeatable else 2
         self.pass_time(seconds)
         self._wake_in_time()
 
     def pass_time(self, seconds: float) -> None:
-        """The caller's clock jumps, forward or back, and nobody wakes the flow."""
+        """The caller's clock jumps, forward or back, without a `Woken`."""
         self.trouble += 0 if 0 <= seconds <= 1 else FATAL_TROUBLE
         self.now += seconds
 
-    def pass_all_but(self, seconds: float) -> None:
-        """The caller's clock jumps to shortly before the end of the flow's time, and nobody wakes the flow."""
+    def pass_time_until_left(self, seconds: float) -> None:
+        """The caller's clock jumps to `seconds` before the end of the flow's time, without a `Woken`."""
         self.trouble += FATAL_TROUBLE
-        self.now = min(self.session.end_of_time, self.now + FATAL_TROUBLE) - seconds
+        self.now = min(self.watched.total_deadline, self.now + FATAL_TROUBLE) - seconds
 
     def crash(self) -> None:
-        """The process ends, and another goes on with the snapshot and the credentials that were kept."""
-        self.now += RESTART
+        """The process ends; another one restores the flow from its snapshot and the stored credentials."""
+        self.now += RESTART_SECONDS
         restore = partial(
             type(self.flow).restore, self.flow.snapshot(), credentials=self.credentials, limits=self.limits
         )
         try:
             self._open(restore)
         except InDoubt:
-            assert self._is_unsettled, "in doubt, though nothing was sent that must not be repeated"
-            self._may_pay += 1
+            assert self._may_be_in_doubt, "restore raised InDoubt, but no unrepeatable request was under way"
+            self._max_paid += 1
             self._open(partial(restore, resend=True))
 
-    def forget(self) -> None:
-        """The service forgets all that it knew."""
+    def reset_service(self) -> None:
+        """The service loses its memory: sessions, tokens, jobs."""
         self.trouble += FATAL_TROUBLE
         self._emulator = self.subject.make_emulator()
 
-    def share(self) -> None:
-        """Somebody else has got credentials: those that were kept last."""
+    def replace_credentials(self) -> None:
+        """Another flow has got new credentials: this flow is handed those that were stored last."""
         self.trouble += FATAL_TROUBLE
         if self.credentials is not None:
             self.deliver(CredentialsReplaced(msgspec.to_builtins(self.credentials)))
 
     def cancel(self) -> None:
-        """The caller has had enough."""
+        """The caller cancels the flow."""
         was_over = self.is_over
         self.trouble += FATAL_TROUBLE
         self.deliver(Cancel())
-        assert self.is_over, "cancelled, and not over"
-        assert was_over or self.session.failure is not None, "cancelled, and ended well"
+        assert self.is_over, "the flow was cancelled, but did not return Finished"
+        assert was_over or self.watched.failure is not None, "the flow was cancelled, but its Finished has no failure"
 
     def check_outcome(self, expected: Outcome) -> None:
-        """The session is over, and ended as it had to, if all that came was the emulator's."""
-        assert self.is_over, "not over"
+        """The flow has finished: as expected if it had few faults, otherwise with no more than was expected."""
+        assert self.is_over, "the flow has not finished"
         if self.trouble < self.limits.tries:
-            assert self.outcome == expected, f"it came to {self.outcome} ({self.session.failure})"
+            assert self.outcome == expected, (
+                f"the flow must get over these faults: it ended with {self.outcome} ({self.watched.failure}) "
+                f"instead of {expected}"
+            )
         else:
-            assert self.outcome.images <= expected.images, "more images than there are"
-            assert expected.text.startswith(self.outcome.text), f"what is shown was never said: {self._screen!r}"
+            assert self.outcome.images <= expected.images, "the flow emitted more images than there are"
+            assert expected.text.startswith(self.outcome.text), (
+                f"the flow emitted text that the answer does not have: {self._screen!r}, "
+                f"which is not the start of {expected.text!r}"
+            )
 
-    # How it is done.
+    # Delivery.
 
-    def arrive(self) -> Answer:
-        """The last request reaches the other side: what that answers, once."""
-        if self._answer is None:
+    def reach_server(self) -> ScriptedResponse:
+        """The server's response to the last request. It carries the request out once."""
+        if self._response is None:
             request = self.requests[-1]
-            self._answer = next(self._tape, None) or ask(self.emulator, request, self.now)
-            self.answers.append(self._answer)
-            if place_of(request) in self._paid_for and 200 <= self._answer.status < 300:
+            self._response = next(self._scripted, None) or response_of(self.emulator, request, self.now)
+            self.responses.append(self._response)
+            if operation_of(request) in self._paid_operations and 200 <= self._response.status < 300:
                 self._has_paid = True
                 self._paid += 1
-                assert self._paid <= self._may_pay, "what must not be repeated was carried out twice"
-        return self._answer
+                assert self._paid <= self._max_paid, (
+                    f"{' '.join(operation_of(request))} was carried out twice. A request that starts a job needs "
+                    f"repeatable=False, and its phase must end once the job is accepted"
+                )
+        return self._response
 
     def _play(
-        self, request_id: int, answer: Answer, cuts: Sequence[int] = (), broken: RequestFailureKind | None = None
+        self,
+        request_id: int,
+        response: ScriptedResponse,
+        cuts: Sequence[int] = (),
+        failure: RequestFailureKind | None = None,
     ) -> None:
-        for event in events_of(request_id, answer, cuts, broken):
-            if self.session.open_request != request_id:
+        for event in response_events(request_id, response, cuts, failure):
+            if self.watched.open_request != request_id:
                 return
             self.deliver(event)
 
     def deliver(self, event: Event) -> list[Item]:
-        """Hand the flow an event, and take note of what it answers."""
-        last = self.session.last_request
-        self.session.now = self.now
-        batch = self.session.deliver(event)
+        """Hand the flow an event, and record the batch that it returns."""
+        last = self.watched.last_request
+        self.watched.now = self.now
+        batch = self.watched.deliver(event)
         for item in batch:
             match item:
                 case SendRequest(request_id, request) if request_id > last:
-                    self._note(request)
+                    self._record_request(request)
                 case TextDelta() | TextReplaced():
-                    self._has_told = True
+                    self._has_content = True
                 case CredentialsChanged(credentials):
                     self.credentials = self.subject.credentials if credentials is None else credentials
                 case JobAccepted():
-                    self.submits.add(place_of(self.requests[-1]))
-                    self._is_unsettled = False
+                    self.job_operations.add(operation_of(self.requests[-1]))
+                    self._may_be_in_doubt = False
                 case ImageReady(_, index):
                     self._images.add(index)
-        self._screen = shown(batch, self._screen)
+        self._screen = screen_text(batch, self._screen)
         return batch
 
-    def _note(self, request: Request) -> None:
+    def _record_request(self, request: Request) -> None:
         self.requests.append(request)
-        self._is_unsettled = self._is_unsettled or not request.repeatable
-        self._forget_exchange()
+        self._may_be_in_doubt = self._may_be_in_doubt or not request.repeatable
+        self._reset_exchange()

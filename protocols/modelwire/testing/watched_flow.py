@@ -1,4 +1,4 @@
-"""One flow under watch: every batch that it answers is held to the contract of `handle`."""
+"""A flow under test: every batch is checked against the contract of `Flow.handle`."""
 
 from __future__ import annotations
 
@@ -26,30 +26,31 @@ from modelwire.flow import Flow
 from modelwire.outputs import Output, Restarted, TextDelta, TextReplaced
 
 Item = Command | Output
-Wait = SendRequest | Evaluate | Sleep | Finished
+WaitCommand = SendRequest | Evaluate | Sleep | Finished
 
-WAITS = (SendRequest, Evaluate, Sleep, Finished)
+WAIT_COMMANDS = (SendRequest, Evaluate, Sleep, Finished)
 OUTPUTS = get_args(Output)
-# Characters: more than an engine says, less than a wall of text.
+# Characters: longest message of a failure. The engine cuts its own at 1000 and may add a few words.
 LONGEST_MESSAGE = 1200
-# Control characters, lone surrogates, the ends of lines and of paragraphs; and what turns the direction of a text.
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Unicode categories: control characters, lone surrogates, line separators, paragraph separators.
+_UNPRINTABLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Characters that change the direction of a text, so that a terminal shows it in another order.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class Step(NamedTuple):
-    """One call of `handle`: when it was (Unix time, seconds), what it was given, what it answered."""
+class Call(NamedTuple):
+    """One call of `handle`: its time (Unix time, seconds), its event, the batch that it returned."""
 
     now: float
     event: Event
     batch: list[Item]
 
 
-class Session:
-    """A flow, and all that passed between it and its caller, whose clock `now` is.
+class WatchedFlow:
+    """A flow, and every call of its `handle` so far. `now` is the time of the next call.
 
-    `make_flow` makes the flow, and could make another of the same. `last_request` is the id of the last request that
-    was sent, here or before a restore.
+    `make_flow` makes the flow, and can make an equal one again. `last_request` is the highest request id so far,
+    including those from before a restore.
     """
 
     def __init__(self, make_flow: Callable[[], Flow], now: float, last_request: int = 0) -> None:
@@ -57,57 +58,63 @@ class Session:
         self.flow = make_flow()
         self.now = now
         self.last_request = last_request
-        self.steps: list[Step] = []
-        self.wait: Wait | None = None  # none before `Start`
+        self.calls: list[Call] = []
+        self.wait: WaitCommand | None = None  # None before `Start`
         self.open_request: int | None = None  # sent, and neither ended nor aborted
-        self.has_head = False  # of the response to it
+        self.has_head = False  # of the response to the open request
         self.open_script: int | None = None  # under way in a page
         self._has_page = False
-        self.end_of_time = math.inf  # when the whole flow must be over; known from `Start` on
+        self.total_deadline = math.inf  # when the whole flow must be over; known from `Start` on
         self._text: list[str] = []
 
     @property
     def is_over(self) -> bool:
-        """Whether the flow has finished."""
+        """True once the flow has emitted `Finished`."""
         return type(self.wait) is Finished
 
     @property
     def failure(self) -> Failure | None:
-        """Why it ended without what it was for; None where it went well, or goes on."""
+        """The failure that the flow ended with; None if it succeeded or still runs."""
         return self.wait.failure if isinstance(self.wait, Finished) else None
 
     @property
     def items(self) -> Iterator[Item]:
-        """All that the flow has answered."""
-        return (item for step in self.steps for item in step.batch)
+        """The items of all batches, in order."""
+        return (item for call in self.calls for item in call.batch)
 
     def deliver(self, event: Event) -> list[Item]:
-        """Hand over one event. Raises `AssertionError` where the answer breaks the contract."""
+        """Hand the flow one event. Raises `AssertionError` if its batch breaks the contract."""
         wait, deadline, now = self.wait, self.flow.deadline, self.flow.now
-        is_timed = self._note(event)
+        is_timed = self._record_event(event)
         batch = self.flow.handle(event, self.now)
-        self.steps.append(Step(self.now, event, batch))
+        self.calls.append(Call(self.now, event, batch))
         if batch:
             self._check_batch(event, batch)
-        assert self.flow.now == max(now, self.now), "the flow's time is not that of its caller"
+        assert self.flow.now == max(now, self.now), (
+            f"flow.now is {self.flow.now}: it must be the latest `now` of any call, {max(now, self.now)}"
+        )
         if self.wait is wait:
             self._check_deadline(deadline, batch, is_timed=is_timed)
         return batch
 
     def _check_deadline(self, before: float, batch: list[Item], *, is_timed: bool) -> None:
-        """The wait goes on: its deadline moves for what was told, and for nothing else."""
+        """Check the deadline of a wait that continues: only something emitted may have moved it."""
         if not batch:
-            assert self.flow.deadline == before, "the deadline moved, though nothing was told"
+            assert self.flow.deadline == before, (
+                f"the deadline moved from {before} to {self.flow.deadline}, although nothing was emitted"
+            )
         if is_timed:
-            assert self.flow.now < self.flow.deadline, "the deadline has passed, and the wait goes on"
+            assert self.flow.now < self.flow.deadline, (
+                f"the deadline {self.flow.deadline} has passed, but the flow waits on: it must retry or fail"
+            )
 
-    def _note(self, event: Event) -> bool:
-        """Note what begins and ends a response. Whether the flow has to look at its deadline when this comes."""
+    def _record_event(self, event: Event) -> bool:
+        """Note what begins or ends with this event. True if the flow must check its deadline on it."""
         match event:
             case Start() if self.wait is None:
                 limits = self.flow.limits
                 total = limits.total if limits.total is not None else self.flow.default_timeout
-                self.end_of_time = max(self.now, self.flow.now) + total
+                self.total_deadline = max(self.now, self.flow.now) + total
             case Woken():
                 return self.wait is not None and not self.is_over
             case ResponseStarted(request_id) if request_id == self.open_request:
@@ -122,9 +129,9 @@ class Session:
         return False
 
     def _check_batch(self, event: Event, batch: list[Item]) -> None:
-        assert not self.is_over, f"{batch} after Finished"
-        waits = [item for item in batch if isinstance(item, WAITS)]
-        assert len(waits) <= 1, f"more than one wait in {batch}"
+        assert not self.is_over, f"after Finished, handle must return an empty batch, not {batch}"
+        waits = [item for item in batch if isinstance(item, WAIT_COMMANDS)]
+        assert len(waits) <= 1, f"more than one wait in {batch}: a flow waits for one thing at a time"
         assert not waits or batch[-1] is waits[0], f"the wait is not the last item of {batch}"
         for item in batch:
             self._check(event, item)
@@ -140,73 +147,107 @@ class Session:
             case SendRequest():
                 self._check_request(event, item)
             case AbortRequest(request_id):
-                assert self.open_request == request_id, f"request {request_id} is aborted, which is not open"
+                assert self.open_request == request_id, f"the flow aborts request {request_id}, which is not open"
                 self.open_request = None
             case OpenPage(url):
-                assert url.startswith(("http:", "https:")), f"a page at {url!r}"
+                assert url.startswith(("http:", "https:")), f"OpenPage takes an http(s) URL, not {url!r}"
                 self._check_nothing_open()
                 self._has_page = True
             case Evaluate():
                 self._check_script(event, item)
             case Sleep(until):
                 self._check_nothing_open()
-                assert self.flow.now <= until <= self.end_of_time, f"a sleep until {until}"
+                assert self.flow.now <= until <= self.total_deadline, (
+                    f"a sleep until {until} must end between now ({self.flow.now}) "
+                    f"and the end of the flow's time ({self.total_deadline})"
+                )
             case Finished(failure):
                 # A script ends with its page.
                 self.open_script = None
                 self._check_nothing_open()
                 self._check_failure(failure)
             case _:
-                assert isinstance(item, OUTPUTS), f"{item!r} is neither a command nor an output"
+                assert isinstance(item, OUTPUTS), f"{item!r} in a batch is neither a command nor an output"
 
     def _check_request(self, event: Event, send: SendRequest) -> None:
         if send.request_id == self.open_request:
-            assert isinstance(event, Woken), "the same wait again, though nobody woke the flow"
-            assert isinstance(self.wait, SendRequest), "the same wait again, though it was another"
-            assert send.request == self.wait.request, "another request under the id of the one under way"
+            assert isinstance(event, Woken), (
+                f"the flow returned the same wait again after {event!r}: only Woken may repeat a wait"
+            )
+            assert isinstance(self.wait, SendRequest), "the flow repeated a wait, but its current wait is another one"
+            assert send.request == self.wait.request, "the repeated wait has another request under the same id"
         else:
-            assert self.open_request is None, "a request before the last was over"
-            assert send.request_id > self.last_request, f"the request id {send.request_id} was used before"
+            assert self.open_request is None, (
+                f"the flow sends request {send.request_id} before request {self.open_request} has ended or was aborted"
+            )
+            self._check_new_id(send.request_id)
             self.has_head = False
         self.open_request = self.last_request = send.request_id
-        assert self.flow.now < send.deadline <= self.end_of_time, f"a deadline at {send.deadline}"
-        assert self.flow.deadline == send.deadline, "the flow's deadline is not that of its wait"
+        self._check_wait_deadline(send.deadline)
 
     def _check_script(self, event: Event, evaluate: Evaluate) -> None:
-        assert self._has_page, "a script, and no page to evaluate it in"
+        assert self._has_page, "the flow evaluates a script, but there is no page: emit OpenPage first"
         if evaluate.request_id == self.open_script:
-            assert isinstance(event, Woken), "the same wait again, though nobody woke the flow"
-            assert evaluate == self.wait, "another script under the id of the one under way"
+            assert isinstance(event, Woken), (
+                f"the flow returned the same wait again after {event!r}: only Woken may repeat a wait"
+            )
+            assert evaluate == self.wait, "the repeated wait has another script under the same id"
         else:
             self._check_nothing_open()
-            assert evaluate.request_id > self.last_request, f"the request id {evaluate.request_id} was used before"
+            self._check_new_id(evaluate.request_id)
         self.open_script = self.last_request = evaluate.request_id
-        assert self.flow.now < evaluate.deadline <= self.end_of_time, f"a deadline at {evaluate.deadline}"
-        assert self.flow.deadline == evaluate.deadline, "the flow's deadline is not that of its wait"
+        self._check_wait_deadline(evaluate.deadline)
+
+    def _check_new_id(self, request_id: int) -> None:
+        assert request_id > self.last_request, (
+            f"the request id {request_id} is not new: ids must increase, and the last one was {self.last_request}"
+        )
+
+    def _check_wait_deadline(self, deadline: float) -> None:
+        assert self.flow.now < deadline <= self.total_deadline, (
+            f"the wait's deadline {deadline} must be later than now ({self.flow.now}) "
+            f"and not later than the end of the flow's time ({self.total_deadline})"
+        )
+        assert self.flow.deadline == deadline, (
+            f"flow.deadline is {self.flow.deadline}: it must be that of the current wait, {deadline}"
+        )
 
     def _check_nothing_open(self) -> None:
-        assert self.open_request is None, "a request was left open"
-        assert self.open_script is None, "a script was left under way"
+        assert self.open_request is None, (
+            f"request {self.open_request} was left open: a flow must end or abort it before its next wait"
+        )
+        assert self.open_script is None, (
+            f"script {self.open_script} was left under way: a flow must wait for it before its next wait"
+        )
 
     def _check_failure(self, failure: Failure | None) -> None:
         if failure is not None:
-            assert failure.kind in EXCEPTIONS, f"there is no failure of kind {failure.kind!r}"
-            assert failure.message.strip(), "a failure that says nothing"
-            assert is_printable(failure.message), f"a message that is not fit to be printed: {failure.message!r}"
-            assert len(failure.message) <= LONGEST_MESSAGE, f"a message of {len(failure.message)} characters"
-            assert failure.text == "".join(self._text), "the failure's text is not what was told"
+            assert failure.kind in EXCEPTIONS, f"unknown kind of failure: {failure.kind!r}"
+            assert failure.message.strip(), "the failure has an empty message"
+            assert is_printable(failure.message), f"the failure's message is not printable: {failure.message!r}"
+            assert len(failure.message) <= LONGEST_MESSAGE, (
+                f"the failure's message has {len(failure.message)} characters: at most {LONGEST_MESSAGE} are allowed"
+            )
+            emitted = "".join(self._text)
+            assert failure.text == emitted, (
+                f"the failure's text is {failure.text!r}: it must be the text that was emitted, {emitted!r}"
+            )
             has_job = self.flow.job_id is not None and failure.kind != "job_failed"
-            assert failure.snapshot is not None or not has_job, "the job goes on, and the failure has no snapshot of it"
+            assert failure.snapshot is not None or not has_job, (
+                "the provider still works on the job, but the failure has no snapshot to resume it from"
+            )
             assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
 
 
 def is_printable(text: str) -> bool:
-    """Whether a text is one line, and does nothing to a terminal or a log."""
-    return not any(unicodedata.category(character) in _UNPRINTABLE or character in _TURNING for character in text)
+    """True if a text is a single line without characters that control a terminal or a log."""
+    return not any(
+        unicodedata.category(character) in _UNPRINTABLE_CATEGORIES or character in _BIDI_CONTROLS for character in text
+    )
 
 
-def shown(items: Iterable[object], before: str = "") -> str:
-    """The text that a person has on the screen after these outputs."""
+def screen_text(items: Iterable[object], before: str = "") -> str:
+    """The text on the user's screen after these outputs, if it was `before` at the start."""
     screen = before
     for item in items:
         match item:

@@ -1,4 +1,4 @@
-"""What goes between a flow and an emulator: requests as the other side sees them, answers as events."""
+"""Between a flow and an emulator: requests as the server sees them, responses as events."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from modelwire.events import BodyReceived, Event, RequestFailed, RequestFailureK
 from modelwire.http import Headers, Request
 
 
-class Answer(NamedTuple):
-    """What the other side answers to one request. The body is whole, however the emulator cuts it."""
+class ScriptedResponse(NamedTuple):
+    """The server's response to one request, its body as one piece. With `stays_open` it does not end."""
 
     status: int = 200
     headers: Headers = ()
@@ -22,12 +22,12 @@ class Answer(NamedTuple):
 
     def __repr__(self) -> str:
         start = f"{self.body[:40]!r}..." if len(self.body) > 40 else repr(self.body)
-        return f"Answer(status={self.status}, body={start})"
+        return f"ScriptedResponse(status={self.status}, body={start})"
 
 
-def ask(emulator: Emulator, request: Request, now: float) -> Answer:
-    """What the emulator answers to a request, as if it were the host that the request is for."""
-    base_url, host, target = _taken_apart(request.url)
+def response_of(emulator: Emulator, request: Request, now: float) -> ScriptedResponse:
+    """The emulator's response to a request, as if it ran on the host that the request is for."""
+    base_url, host, target = _split_url(request.url)
     response = emulator.handle(
         EmulatorRequest(
             method=request.method,
@@ -39,34 +39,34 @@ def ask(emulator: Emulator, request: Request, now: float) -> Answer:
         now,
     )
     body = b"".join([chunk.data for chunk in response.chunks])
-    return Answer(response.status, response.headers, body, response.stays_open)
+    return ScriptedResponse(response.status, response.headers, body, response.stays_open)
 
 
-def place_of(request: Request) -> tuple[str, str]:
-    """Method and path: what tells one kind of request from another."""
-    return request.method, _taken_apart(request.url)[2].partition("?")[0]
+def operation_of(request: Request) -> tuple[str, str]:
+    """Method and path of a request. Requests that share both are of one kind."""
+    return request.method, _split_url(request.url)[2].partition("?")[0]
 
 
-def _taken_apart(url: str) -> tuple[str, str, str]:
-    # By hand: `urlsplit` raises for some that a user may have given.
+def _split_url(url: str) -> tuple[str, str, str]:
+    # Not with `urlsplit`: it raises for some URLs that a user may have given.
     scheme, host, target = re.findall(r"^(https?://)([^/?#]*)([^#]*)", url)[0]
     return scheme + host, host, target
 
 
-def events_of(
-    request_id: int, answer: Answer, cuts: Sequence[int] = (), broken: RequestFailureKind | None = None
+def response_events(
+    request_id: int, response: ScriptedResponse, cuts: Sequence[int] = (), failure: RequestFailureKind | None = None
 ) -> Iterator[Event]:
-    """An answer as it arrives, its body cut at these places; then its end, or its failure."""
-    yield ResponseStarted(request_id, answer.status, answer.headers)
-    for piece in pieces(answer.body, cuts):
-        yield BodyReceived(request_id, piece)
-    if broken is not None:
-        yield RequestFailed(request_id, broken, "broken by a test")
-    elif not answer.stays_open:
+    """The events of a response, its body cut at these positions. The last one is its end or its `failure`."""
+    yield ResponseStarted(request_id, response.status, response.headers)
+    for chunk in chunks_of(response.body, cuts):
+        yield BodyReceived(request_id, chunk)
+    if failure is not None:
+        yield RequestFailed(request_id, failure, "broken by a test")
+    elif not response.stays_open:
         yield ResponseEnded(request_id)
 
 
-def pieces(body: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
-    """The body, cut at these places, whatever their order; a place beyond the end is counted from the beginning."""
-    places = sorted(cut % (len(body) + 1) for cut in cuts)
-    return (body[start:end] for start, end in pairwise([0, *places, len(body)]))
+def chunks_of(body: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
+    """The body cut at these positions, in any order. A position beyond the end wraps around."""
+    positions = sorted(cut % (len(body) + 1) for cut in cuts)
+    return (body[start:end] for start, end in pairwise([0, *positions, len(body)]))

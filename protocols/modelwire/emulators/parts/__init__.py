@@ -1,1 +1,1 @@
-"""What every emulator is made of."""
+"""Building blocks of the emulators."""

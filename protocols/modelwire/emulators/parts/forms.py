@@ -1,4 +1,4 @@
-"""The two kinds of form, taken apart without leniency: what a browser would not send is refused."""
+"""Strict parsers for queries and both kinds of form. Raises `HttpRefusal` for input that a browser would not send."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from urllib.parse import unquote_to_bytes
 
 from .responses import HttpRefusal
 
-MOST_FIELDS = 100
+# Fields in one query or form.
+MAX_FIELDS = 100
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# RFC 2046, 5.1.1: what a boundary may hold.
+# Characters allowed in a boundary: RFC 2046, 5.1.1.
 _BOUNDARY = re.compile(r""";\s*boundary=(?:"([0-9A-Za-z'()+_,./:=? -]{1,70})"|([0-9A-Za-z'()+_,./:=?-]{1,70}))""", re.I)
 _DISPOSITION = re.compile(rb"^content-disposition:[ \t]*form-data[ \t]*;(.*)$", re.I | re.M)
 _NAME = re.compile(rb'(?:^|;)[ \t]*name="([^"\r\n]*)"', re.I)
@@ -20,9 +21,9 @@ Pairs = list[tuple[str, str]]
 
 
 def read_pairs(text: str, place: str) -> Pairs:
-    """The names and values of a query or a URL-encoded form, in their order. `place` says which, in refusals."""
-    if text.count("&") >= MOST_FIELDS:
-        raise HttpRefusal(400, f"{place} has more than {MOST_FIELDS} fields")
+    """The names and values of a query or a URL-encoded form, in order. Error messages name `place`."""
+    if text.count("&") >= MAX_FIELDS:
+        raise HttpRefusal(400, f"{place} has more than {MAX_FIELDS} fields")
     parts = (item.partition("=") for item in text.split("&") if item)
     return [(_unescape(name, place), _unescape(value, place)) for name, _, value in parts]
 
@@ -38,9 +39,9 @@ def read_multipart(body: bytes, content_type: str) -> dict[str, str]:
     if found is None:
         raise HttpRefusal(400, "the Content-Type of the form names no boundary")
     delimiter = b"\r\n--" + (found[1] or found[2]).encode()
-    if body.count(delimiter) > MOST_FIELDS:
-        raise HttpRefusal(400, f"the form has more than {MOST_FIELDS} fields")
-    # The delimiter's own line end stands before it; a form begins with one that has none.
+    if body.count(delimiter) > MAX_FIELDS:
+        raise HttpRefusal(400, f"the form has more than {MAX_FIELDS} fields")
+    # A delimiter includes the CRLF before it. The first one has none, so add it.
     _, *parts = (b"\r\n" + body).split(delimiter)
     if not parts or not parts.pop().startswith(b"--"):
         raise HttpRefusal(400, "the form does not end with its closing boundary")
@@ -48,7 +49,7 @@ def read_multipart(body: bytes, content_type: str) -> dict[str, str]:
 
 
 def by_name(pairs: Iterable[tuple[str, str]], place: str) -> dict[str, str]:
-    """Fields by name; one that comes twice is refused."""
+    """Fields by name. Raises `HttpRefusal` if a name occurs twice."""
     fields: dict[str, str] = {}
     for name, value in pairs:
         if name in fields:

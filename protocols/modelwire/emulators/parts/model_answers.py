@@ -1,13 +1,14 @@
-"""What an emulated model says: friendly, always the same to the same prompt, and full of characters of many bytes."""
+"""Answers of an emulated model: the same prompt gets the same answer, rich in multi-byte characters."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 
-# How much of the prompt is quoted, and by how much a cumulative answer grows: characters.
-LONGEST_QUOTE = 500
-STEP = 24
+# Characters: the longest quote of a prompt in an answer.
+MAX_QUOTE_CHARS = 500
+# Characters: how much each event of a cumulative stream adds to the text.
+STEP_CHARS = 24
 
 _GREETINGS = (
     "Hello, and thank you for asking — that is très gentil! 👋",
@@ -32,7 +33,7 @@ _FAREWELLS = (
 
 
 def answer_to(prompt: str) -> str:
-    """Several sentences, chosen by the prompt, with the prompt quoted among them."""
+    """Several sentences, chosen by a hash of the prompt, that quote the prompt."""
     digest = hashlib.blake2b(prompt.encode()).digest()
     greeting, opinion, hint, farewell = (
         sentences[byte % len(sentences)]
@@ -41,11 +42,11 @@ def answer_to(prompt: str) -> str:
     return f"{greeting} You said: “{quote(prompt)}” {opinion} {hint}\n\n{farewell}"
 
 
-def quote(prompt: str, longest: int = LONGEST_QUOTE) -> str:
-    """The prompt, or its beginning."""
-    return prompt if len(prompt) <= longest else prompt[: longest - 1] + "…"
+def quote(prompt: str, max_chars: int = MAX_QUOTE_CHARS) -> str:
+    """The prompt, shortened to `max_chars` characters with an ellipsis."""
+    return prompt if len(prompt) <= max_chars else prompt[: max_chars - 1] + "…"
 
 
-def growing(text: str) -> Iterator[str]:
-    """The text as cumulative streams send it: whole each time, longer and longer."""
-    return (text[: start + STEP] for start in range(0, len(text), STEP))
+def cumulative_texts(text: str) -> Iterator[str]:
+    """The text as a cumulative stream sends it: each item repeats the text so far and adds to it."""
+    return (text[: start + STEP_CHARS] for start in range(0, len(text), STEP_CHARS))

@@ -1,7 +1,7 @@
-"""A picture to order: flowing colours with discs in them, drawn from a prompt and a seed, as a PNG.
+"""PNG images of waves and discs, generated from a prompt and a seed.
 
-Pixels are never touched one by one. A picture is indices into a palette that runs in a circle, so that adding a number
-to all of a row is one `bytes.translate`, and a disc is the same for a part of each row.
+For speed no pixel is handled on its own. An image is rows of indices into a cyclic palette, so one `bytes.translate`
+shifts the colours of a whole row, or of the part of a row that a disc covers.
 https://www.w3.org/TR/png-3/
 """
 
@@ -13,79 +13,86 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+# Pixels: default width and height.
 SIZE = 256
+# Discs in an image.
 DISCS = 7
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# All palette indices, twice: any 256 neighbours are a translation table.
 _INDICES = bytes(range(256)) * 2
-_TURN = 2 * math.pi
+_TAU = 2 * math.pi
 
 
 def draw(prompt: str, seed: int, width: int = SIZE, height: int = SIZE) -> bytes:
-    """The picture of `prompt` and `seed`, `width` by `height` pixels."""
-    genes = _genes(prompt, seed)
-    rows = list(_waves(genes, width, height))
+    """The image for a prompt and a seed, `width` by `height` pixels, as PNG."""
+    numbers = _random_numbers(prompt, seed)
+    rows = list(_waves(numbers, width, height))
     for _ in range(DISCS):
-        _add_disc(rows, genes, width, height)
-    pixels = b"".join(b"\0" + row for row in rows)  # before each row: the filter, none
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # eight bits, indices into a palette
+        _add_disc(rows, numbers, width, height)
+    pixels = b"".join(b"\0" + row for row in rows)  # filter type 0 (none) before each row
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # bit depth 8, colour type 3 (palette)
     return b"".join(
         (
             _SIGNATURE,
             _chunk(b"IHDR", header),
-            _chunk(b"PLTE", _palette(genes)),
+            _chunk(b"PLTE", _palette(numbers)),
             _chunk(b"IDAT", zlib.compress(pixels)),
             _chunk(b"IEND", b""),
         )
     )
 
 
-def _genes(prompt: str, seed: int) -> Iterator[float]:
-    """Numbers in [0, 1), without end, that the picture is made from."""
+def _random_numbers(prompt: str, seed: int) -> Iterator[float]:
+    """Endless numbers in [0, 1), determined by prompt and seed."""
     count = 0
     while True:
         digest = hashlib.sha256(b"%d %d %s" % (count, seed, prompt.encode("utf-8", "replace"))).digest()
-        yield from (number / 2**32 for number in struct.unpack(">8I", digest))
+        yield from (word / 2**32 for word in struct.unpack(">8I", digest))
         count += 1
 
 
-def _palette(genes: Iterator[float]) -> bytes:
-    """256 colours in a circle: a cosine for each of red, green and blue, not far from one another."""
-    hue = next(genes)
-    phases = [hue + 0.45 * next(genes) for _ in range(3)]
-    return bytes(int(145 + 100 * math.cos(_TURN * (index / 256 + phase))) for index in range(256) for phase in phases)
+def _palette(numbers: Iterator[float]) -> bytes:
+    """256 colours in a cycle: red, green and blue are cosines with similar phases."""
+    hue = next(numbers)
+    phases = [hue + 0.45 * next(numbers) for _ in range(3)]
+    return bytes(int(145 + 100 * math.cos(_TAU * (index / 256 + phase))) for index in range(256) for phase in phases)
 
 
-def _waves(genes: Iterator[float], width: int, height: int) -> Iterator[bytes]:
-    """Rows that are one wave across, shifted sideways and in colour by others as they go down."""
-    across, colours, sway = _wave(genes, width, 70), _wave(genes, height, 90), _wave(genes, height, width / 6)
-    row = bytes(value % 256 for value in across) * 2
-    for shift, side in zip(colours, sway, strict=True):
-        start = side % width
-        yield row[start : start + width].translate(_added(shift))
+def _waves(numbers: Iterator[float], width: int, height: int) -> Iterator[bytes]:
+    """Rows of indices. All repeat one wave; from row to row two other waves shift it sideways and in colour."""
+    horizontal, colours, sideways = (
+        _wave(numbers, width, 70),
+        _wave(numbers, height, 90),
+        _wave(numbers, height, width / 6),
+    )
+    row = bytes(value % 256 for value in horizontal) * 2
+    for shift, offset in zip(colours, sideways, strict=True):
+        start = offset % width
+        yield row[start : start + width].translate(_shift_table(shift))
 
 
-def _wave(genes: Iterator[float], length: int, height: float) -> list[int]:
-    """Two sines on top of each other, that meet themselves at the ends."""
-    slow, fast = 1 + int(2 * next(genes)), 2 + int(4 * next(genes))
-    first, second = _TURN * next(genes), _TURN * next(genes)
-    steps = (_TURN * step / length for step in range(length))
-    return [int(height * (math.sin(slow * at + first) + 0.4 * math.sin(fast * at + second))) for at in steps]
+def _wave(numbers: Iterator[float], length: int, height: float) -> list[int]:
+    """The sum of two sines, periodic over `length`: whole numbers."""
+    slow, fast = 1 + int(2 * next(numbers)), 2 + int(4 * next(numbers))
+    first, second = _TAU * next(numbers), _TAU * next(numbers)
+    angles = (_TAU * step / length for step in range(length))
+    return [int(height * (math.sin(slow * x + first) + 0.4 * math.sin(fast * x + second))) for x in angles]
 
 
-def _add_disc(rows: list[bytes], genes: Iterator[float], width: int, height: int) -> None:
-    """A disc of other colours, through which the waves still show."""
-    x, y, radius = next(genes) * width, next(genes) * height, (0.05 + 0.2 * next(genes)) * min(width, height)
-    table = _added(40 + int(176 * next(genes)))
-    for line in range(max(0, math.ceil(y - radius)), min(height, math.floor(y + radius) + 1)):
-        reach = math.sqrt(radius**2 - (line - y) ** 2)
-        left, right = max(0, round(x - reach)), min(width, round(x + reach))
-        row = rows[line]
-        rows[line] = row[:left] + row[left:right].translate(table) + row[right:]
+def _add_disc(rows: list[bytes], numbers: Iterator[float], width: int, height: int) -> None:
+    """Shift the colours inside a disc, so that the waves stay visible."""
+    x, y, radius = next(numbers) * width, next(numbers) * height, (0.05 + 0.2 * next(numbers)) * min(width, height)
+    table = _shift_table(40 + int(176 * next(numbers)))
+    for row in range(max(0, math.ceil(y - radius)), min(height, math.floor(y + radius) + 1)):
+        half_width = math.sqrt(radius**2 - (row - y) ** 2)
+        left, right = max(0, round(x - half_width)), min(width, round(x + half_width))
+        pixels = rows[row]
+        rows[row] = pixels[:left] + pixels[left:right].translate(table) + pixels[right:]
 
 
-def _added(shift: int) -> bytes:
-    """A table that adds `shift` to an index, round the circle."""
+def _shift_table(shift: int) -> bytes:
+    """A translation table that adds `shift` to an index, modulo 256."""
     return _INDICES[shift % 256 : shift % 256 + 256]
 
 

@@ -1,1 +1,1 @@
-"""Tables of what can go wrong, played by the kit."""
+"""Tables of the faults that the kit tries: events, responses, inputs, broken connections."""

@@ -1,4 +1,4 @@
-"""Connections that break: in which answer, after how many bytes, and how."""
+"""Responses that break off: which one, after how many bytes, and how."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from hypothesis import strategies as st
 
 from modelwire.testing.stage import Stage
 
-How = Literal["connect", "timeout", "network", "protocol", "silence", "end", "cancel", "crash"]
+BreakKind = Literal["connect", "timeout", "network", "protocol", "silence", "end", "cancel", "crash"]
 
 
 class Break(NamedTuple):
-    """The answer to a later request breaks off: `place` is bytes of its body, or -1 before its head."""
+    """The response to a request breaks off after `offset` bytes of its body; -1 is before its head.
 
-    later: int
-    place: int
-    how: How
+    `skip` is the number of requests that come before it.
+    """
+
+    skip: int
+    offset: int
+    kind: BreakKind
 
     def play(self, stage: Stage) -> None:
-        """Let everything go as it should up to there, and then no more."""
-        if not stage.reach(len(stage.requests) + self.later):
+        """Deliver regular events up to that place, then break off."""
+        if not stage.reach(len(stage.requests) + self.skip):
             return
-        if self.place >= 0:
+        if self.offset >= 0:
             stage.go_on()
-            stage.go_on(self.place % (len(stage.arrive().body) + 1))
-        match self.how:
+            stage.go_on(self.offset % (len(stage.reach_server().body) + 1))
+        match self.kind:
             case "silence":
-                stage.oversleep()
+                stage.time_out()
             case "end":
-                stage.cut_short()
+                stage.end_body_early()
             case "cancel":
                 stage.cancel()
             case "crash":
                 stage.crash()
-            case kind:
-                stage.fail(kind, arrives=True)
+            case failure:
+                stage.fail(failure, arrives=True)
 
 
 def breaks() -> st.SearchStrategy[Break]:
-    """Any way to break, at any place in any of the answers that follow."""
-    return st.builds(Break, st.integers(0, 4), st.integers(-1, 7000), st.sampled_from(get_args(How)))
+    """Breaks of any kind, at any byte of any of the next responses."""
+    return st.builds(Break, st.integers(0, 4), st.integers(-1, 7000), st.sampled_from(get_args(BreakKind)))

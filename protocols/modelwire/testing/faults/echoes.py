@@ -1,4 +1,4 @@
-"""Services that say a secret again, in words that a person might get to see."""
+"""Services that echo a secret in a text that the user might see."""
 
 from __future__ import annotations
 
@@ -8,63 +8,64 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from modelwire.testing.secrecy import secrets_of, spellings
+from modelwire.testing.secrecy import secrets_of_stage, spellings
 from modelwire.testing.stage import Stage
-from modelwire.testing.wire import Answer
+from modelwire.testing.wire import ScriptedResponse
 
-# What is said instead of an answer. ESCAPED is the secret as JSON may write it, every character of it in digits.
-REFUSALS = {
+# Bodies of refusals that echo the secret. ESCAPED stands for the secret with every character as a JSON escape.
+ECHO_BODIES = {
     "text": "no, not SECRET",
     "title": "<html><title>No, not SECRET</title>",
     "error": '{"error": {"message": "no, not SECRET"}}',
     "escaped": '{"message": "no, not ESCAPED"}',
     "status": '{"status": "no, not SECRET"}',
 }
-# The value of a member of JSON.
+# A string or a number that is the value of a JSON member.
 _VALUE = re.compile(rb'(?<=:)\s*(?:"(?:[^"\\]|\\.)*"|-?\d+)')
 
 
 class Echo(NamedTuple):
-    """One secret, in one spelling, said in one way: `detail` of a failure, all the `values` of JSON, or a refusal.
+    """One secret, echoed in one spelling.
 
-    `before` is the number of characters that are said before it.
+    `secret` and `spelling` are indexes. `padding` is the number of characters before the secret. `way` is where it
+    stands: `detail` (of a `RequestFailed`), `values` (every value of a JSON body), or a key of `ECHO_BODIES`.
     """
 
-    which: int
+    secret: int
     spelling: int
-    before: int
+    padding: int
     status: int
     way: str
 
     def play(self, stage: Stage, names: re.Pattern[str]) -> None:
-        """Answer the request under way with it, if there is a secret by now."""
-        secrets = secrets_of(stage, names)
+        """Respond to the request under way with the echo. Does nothing if there is no secret yet."""
+        secrets = secrets_of_stage(stage, names)
         if not secrets:
             return
-        spelt = sorted(spellings(secrets[self.which % len(secrets)]))
-        text = "-" * self.before + spelt[self.spelling % len(spelt)]
+        spelled = sorted(spellings(secrets[self.secret % len(secrets)]))
+        text = "-" * self.padding + spelled[self.spelling % len(spelled)]
         if self.way == "detail":
             stage.fail("network", detail=f"not {text}")
         elif self.way == "values":
-            good, value = stage.arrive(), json.dumps(f"no, not {text}").encode()
-            stage.answer(good._replace(body=_VALUE.sub(lambda _: value, good.body)))
+            good, value = stage.reach_server(), json.dumps(f"no, not {text}").encode()
+            stage.respond(good._replace(body=_VALUE.sub(lambda _: value, good.body)))
         else:
-            refusal = REFUSALS[self.way].replace("SECRET", text).replace("ESCAPED", escaped(text))
-            stage.answer(Answer(self.status, (), refusal.encode()))
+            refusal = ECHO_BODIES[self.way].replace("SECRET", text).replace("ESCAPED", escaped(text))
+            stage.respond(ScriptedResponse(self.status, (), refusal.encode()))
 
 
 def escaped(text: str) -> str:
-    """The text as JSON may write it, every character of it in hexadecimal digits."""
+    """The text with every character as a JSON escape (a `u` and four digits)."""
     return re.sub("....", r"\\u\g<0>", text.encode("utf-16-be").hex())
 
 
 def echoes() -> st.SearchStrategy[Echo]:
-    """Any secret, in any spelling, said in any way."""
+    """Echoes of any secret, in any spelling, in any place."""
     return st.builds(
         Echo,
         st.integers(0, 20),
         st.integers(0, 6),
         st.just(0) | st.integers(100, 200),
         st.sampled_from([302, 400, 401, 403, 404, 429, 500, 503]),
-        st.sampled_from([*REFUSALS, "detail", "values"]),
+        st.sampled_from([*ECHO_BODIES, "detail", "values"]),
     )

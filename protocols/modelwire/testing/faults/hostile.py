@@ -1,4 +1,4 @@
-"""What no service should send: bodies that are nothing, and good ones with one thing changed."""
+"""Responses that no service should send: senseless bodies, and good ones with one change."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from modelwire.events import RequestFailureKind
 from modelwire.http import Headers
 from modelwire.limits import Limits
-from modelwire.testing.wire import Answer
+from modelwire.testing.wire import ScriptedResponse
 
-KIB = 1024
-
-# In place of a whole body.
+# Replacements for a whole body.
 BODIES: dict[str, bytes] = {
     "nothing": b"",
     "blanks": b" \r\n\t",
@@ -47,7 +45,7 @@ BODIES: dict[str, bytes] = {
     "half a character": "€".encode()[:2],
 }
 
-# In place of one value of JSON, in whatever text.
+# Replacements for one JSON value in a body.
 VALUES: dict[str, bytes] = {
     "null": b"null",
     "true": b"true",
@@ -71,7 +69,7 @@ VALUES: dict[str, bytes] = {
     "a path": b'"../../../etc/passwd"',
     "dots": b'".."',
     "a URL of another scheme": b'"file:///etc/passwd"',
-    "a URL that is none": b'"http://[::1"',
+    "an invalid URL": b'"http://[::1"',
     "a URL with blanks": b'"https://a.example/ x\\r\\ny: z"',
     "an empty list": b"[]",
     "a list": b"[null]",
@@ -81,31 +79,31 @@ VALUES: dict[str, bytes] = {
     "nothing at all": b"",
 }
 
-# One of each type, and what breaks a decoder.
-TYPES = ("null", "zero", "a huge number", "an empty string", "a URL that is none", "a list", "an object", "deep lists")
+# The names of one value of each JSON type, and of values that break decoders.
+TYPES = ("null", "zero", "a huge number", "an empty string", "an invalid URL", "a list", "an object", "deep lists")
 
-# What may stand in a head.
+# Headers of a response.
 HEADERS: dict[str, Headers] = {
-    "none": (),
+    "no headers": (),
     "JSON": (("content-type", "application/json"),),
-    "a type that is none": (("content-type", "text/html; charset=\udc80"),),
+    "an invalid type": (("content-type", "text/html; charset=\udc80"),),
     "cookies for all": (("set-cookie", "a=b; Max-Age=999999999999; Path=/; Domain=.com"), ("set-cookie", "=; x")),
-    "cookies that are none": (("set-cookie", "a=\x00\r\nx: y"), ("Set-Cookie", "\udc80=ж; expires=never")),
-    "a cookie that is over": (("set-cookie", "credential=; Max-Age=-1"),),
-    "at once": (("retry-after", "0"),),
-    "never": (("retry-after", "9" * 400),),
-    "in the past": (("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), ("retry-after", "-1")),
-    "a place that is none": (("location", "http://[::1/\r\n"), ("content-type", "")),
-    "too many": (("x", ""),) * 300,
-    "too long": (("x", "y" * 70_000),),
+    "invalid cookies": (("set-cookie", "a=\x00\r\nx: y"), ("Set-Cookie", "\udc80=ж; expires=never")),
+    "an expired cookie": (("set-cookie", "credential=; Max-Age=-1"),),
+    "retry at once": (("retry-after", "0"),),
+    "retry never": (("retry-after", "9" * 400),),
+    "retry in the past": (("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), ("retry-after", "-1")),
+    "an invalid location": (("location", "http://[::1/\r\n"), ("content-type", "")),
+    "too many headers": (("x", ""),) * 300,
+    "too long a header": (("x", "y" * 70_000),),
 }
 
 STATUSES = (200, 201, 204, 206, 299, 302, 400, 401, 403, 404, 408, 418, 429, 500, 503, 599, 0, 100, 600, -1)
 
-# Limits that ordinary answers exceed, so that what happens there can be seen.
-TIGHT = Limits(body=300, stream=700, line=90, event=140, error_body=20, head=200, headers=4)
+# Limits that ordinary responses exceed.
+TIGHT_LIMITS = Limits(body=300, stream=700, line=90, event=140, error_body=20, head=200, headers=4)
 
-# What an answer without an end repeats.
+# Units that an endless body repeats.
 UNITS: tuple[bytes, ...] = (
     b"x",
     b" ",
@@ -129,47 +127,46 @@ UNITS: tuple[bytes, ...] = (
     b'secret:"',
 )
 
-# Those of them that make a difference to what is done between two pieces.
+# The units that matter to the work between two chunks: the checks with small chunks use these alone.
 LINES = (b"x", b"\n", b": comment\n\n", b"data: x\n")
 
-# A value of JSON: a string, a number, a word.
+# A JSON string, number or literal.
 _VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|\b(?:true|false|null)\b')
 
-
-# What tells one kind of place in a body from another: so many bytes before it. And so many kinds are enough.
-_CONTEXT, _MOST_KINDS = 16, 60
+# Bytes: values that follow the same bytes are of one kind.
+_CONTEXT_BYTES = 16
+# Kinds of values that are tried in one body. More would take too long.
+_MAX_KINDS = 60
 
 
 def places_of(body: bytes) -> list[int]:
-    """Where in a body there are values of JSON, to be given to `Valued`: of each kind the first and the last."""
+    """The numbers of JSON values in a body, for `ReplacedValue.place`: the first and the last of each kind."""
     first: dict[bytes, int] = {}
     last: dict[bytes, int] = {}
     for place, match in enumerate(_VALUE.finditer(body)):
-        before = body[max(0, match.start() - _CONTEXT) : match.start()]
+        before = body[max(0, match.start() - _CONTEXT_BYTES) : match.start()]
         first.setdefault(before, place)
         last[before] = place
-    kinds = list(first)[:_MOST_KINDS]
+    kinds = list(first)[:_MAX_KINDS]
     return sorted({*(first[kind] for kind in kinds), *(last[kind] for kind in kinds)})
 
 
-class Whole(NamedTuple):
-    """Another body altogether."""
+class ReplacedBody(NamedTuple):
+    """Another body, by its name in `BODIES`."""
 
     name: str
 
-    def of(self, body: bytes) -> bytes:
-        """The body that comes instead."""
+    def apply(self, body: bytes) -> bytes:
         return BODIES[self.name]
 
 
-class Valued(NamedTuple):
-    """Another value in the place of one that is there, be it a key."""
+class ReplacedValue(NamedTuple):
+    """One JSON value (or key) of a body, replaced by the value of this name in `VALUES`."""
 
     place: int
     name: str
 
-    def of(self, body: bytes) -> bytes:
-        """The body with it."""
+    def apply(self, body: bytes) -> bytes:
         found = list(_VALUE.finditer(body))
         if not found:
             return VALUES[self.name] + body
@@ -177,77 +174,74 @@ class Valued(NamedTuple):
         return body[:start] + VALUES[self.name] + body[end:]
 
 
-class Lined(NamedTuple):
-    """A line that is missing (0 times), or comes more than once."""
+class RepeatedLine(NamedTuple):
+    """One line of a body, left out (0 times) or repeated."""
 
     place: int
     times: int
 
-    def of(self, body: bytes) -> bytes:
-        """The body with it."""
+    def apply(self, body: bytes) -> bytes:
         lines = body.splitlines(keepends=True) or [b""]
         place = self.place % len(lines)
         lines[place : place + 1] = lines[place : place + 1] * self.times
         return b"".join(lines)
 
 
-class Spliced(NamedTuple):
-    """Some bytes in the place of others."""
+class Splice(NamedTuple):
+    """Some bytes of a body, replaced by others."""
 
     place: int
     removed: int
     data: bytes
 
-    def of(self, body: bytes) -> bytes:
-        """The body with them."""
+    def apply(self, body: bytes) -> bytes:
         place = self.place % (len(body) + 1)
         return body[:place] + self.data + body[place + self.removed :]
 
 
-class Repeated(NamedTuple):
-    """The same once more, after its end."""
+class RepeatedBody(NamedTuple):
+    """The whole body, repeated."""
 
     times: int
 
-    def of(self, body: bytes) -> bytes:
-        """The body so many times."""
+    def apply(self, body: bytes) -> bytes:
         return body * self.times
 
 
-Change = Whole | Valued | Lined | Spliced | Repeated
+Change = ReplacedBody | ReplacedValue | RepeatedLine | Splice | RepeatedBody
 
 
-class Bad(NamedTuple):
-    """What comes in the place of a good answer: None leaves it as it is. `broken` is how it ends, where it fails."""
+class BadResponse(NamedTuple):
+    """Changes to a good response; None leaves a part as it is. With `failure` the request fails after the body."""
 
     change: Change | None = None
     status: int | None = None
     headers: str | None = None
-    broken: RequestFailureKind | None = None
+    failure: RequestFailureKind | None = None
 
-    def instead_of(self, answer: Answer) -> Answer:
-        """What comes."""
-        return Answer(
-            answer.status if self.status is None else self.status,
-            answer.headers if self.headers is None else HEADERS[self.headers],
-            answer.body if self.change is None else self.change.of(answer.body),
-            answer.stays_open,
+    def apply(self, good: ScriptedResponse) -> ScriptedResponse:
+        """The good response with these changes."""
+        return ScriptedResponse(
+            good.status if self.status is None else self.status,
+            good.headers if self.headers is None else HEADERS[self.headers],
+            good.body if self.change is None else self.change.apply(good.body),
+            good.stays_open,
         )
 
 
-def bad_answers() -> st.SearchStrategy[Bad]:
-    """Bad answers of every kind, and now and then a good one."""
+def bad_responses() -> st.SearchStrategy[BadResponse]:
+    """Bad responses of every kind, and sometimes a good one."""
     places = st.integers(0, 400)
     changes = st.one_of(
         st.none(),
-        st.builds(Valued, places, st.sampled_from(sorted(VALUES))),
-        st.builds(Whole, st.sampled_from(sorted(BODIES))),
-        st.builds(Lined, places, st.sampled_from([0, 2, 3])),
-        st.builds(Repeated, st.just(2)),
-        st.builds(Spliced, st.integers(0, 7000), st.integers(0, 40), st.binary(max_size=12)),
+        st.builds(ReplacedValue, places, st.sampled_from(sorted(VALUES))),
+        st.builds(ReplacedBody, st.sampled_from(sorted(BODIES))),
+        st.builds(RepeatedLine, places, st.sampled_from([0, 2, 3])),
+        st.builds(RepeatedBody, st.just(2)),
+        st.builds(Splice, st.integers(0, 7000), st.integers(0, 40), st.binary(max_size=12)),
     )
     return st.builds(
-        Bad,
+        BadResponse,
         changes,
         st.sampled_from([*[None] * 20, *STATUSES]),
         st.sampled_from([*[None] * 10, *HEADERS]),

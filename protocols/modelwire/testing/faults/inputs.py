@@ -1,4 +1,4 @@
-"""What a user may give that cannot work: it is refused when the flow is made, or fails; it is never an exception."""
+"""Wrong arguments of a flow. The flow must raise `InvalidInput` when it is made, or end in a failure."""
 
 from __future__ import annotations
 
@@ -15,40 +15,44 @@ _texts = st.sampled_from(
         *("http://a.example/ b", "ftp://a.example", "//a.example", "x]", "//[", "\u2028", "%", "%zz", "{0}"),
     ]
 ) | st.text(st.characters(exclude_categories=[]), max_size=20)
-_whole = st.integers() | st.sampled_from([0, -1, 2**63, 2**64, 10**30, 10**5000])
-# By the type of what stands there by default.
+_integers = st.integers() | st.sampled_from([0, -1, 2**63, 2**64, 10**30, 10**5000])
+# Wrong values, by the type of the default.
 _values: dict[type, st.SearchStrategy[object]] = {
     str: _texts,
-    int: _whole,
+    int: _integers,
     float: st.floats(),
-    type(None): _texts | _whole | st.floats(),
+    type(None): _texts | _integers | st.floats(),
 }
 
 
-class CredentialsInput(NamedTuple):
-    """Another value for one field of what a user may give, or for what is asked, which has no fields."""
+class FieldInput(NamedTuple):
+    """A value for one field of an argument of the flow; for the whole argument if it is a string."""
 
     argument: str
     field: str
     value: object
 
     def arguments(self, usual: Mapping[str, msgspec.Struct | str]) -> dict[str, object]:
-        """What the flow is made with. A Struct checks nothing, neither here nor where a user makes it."""
-        whole = usual[self.argument]
-        changed = self.value if isinstance(whole, str) else msgspec.structs.replace(whole, **{self.field: self.value})
+        """The changed argument, to be merged into the usual ones. A Struct does not check the types of its fields."""
+        default = usual[self.argument]
+        changed = (
+            self.value if isinstance(default, str) else msgspec.structs.replace(default, **{self.field: self.value})
+        )
         return {self.argument: changed}
 
 
-def given_instead(usual: Mapping[str, msgspec.Struct | str]) -> st.SearchStrategy[CredentialsInput]:
-    """Any value in the place of one of the usual ones."""
+def field_inputs(usual: Mapping[str, msgspec.Struct | str]) -> st.SearchStrategy[FieldInput]:
+    """Inputs that replace one value of the usual arguments."""
     defaults = [
         (argument, field, default)
-        for argument, whole in usual.items()
-        for field, default in ({"": whole} if isinstance(whole, str) else msgspec.structs.asdict(whole)).items()
+        for argument, usual_value in usual.items()
+        for field, default in (
+            {"": usual_value} if isinstance(usual_value, str) else msgspec.structs.asdict(usual_value)
+        ).items()
     ]
     return st.one_of(
         [
-            st.builds(CredentialsInput, st.just(argument), st.just(field), _values[type(default)])
+            st.builds(FieldInput, st.just(argument), st.just(field), _values[type(default)])
             for argument, field, default in defaults
             if type(default) in _values
         ]

@@ -1,4 +1,4 @@
-"""What may happen on a stage, in tables: a move is one call of a method of `Stage`."""
+"""Tables of moves. A move is one call of a method of `Stage`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 
 from modelwire.events import BodyReceived, Cancel, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
 from modelwire.testing.stage import Stage
-from modelwire.testing.wire import Answer
+from modelwire.testing.wire import ScriptedResponse
 
 from .hostile import BODIES, HEADERS
 
 T = TypeVar("T")
-Move = Callable[[Stage], object]
+StageMove = Callable[[Stage], object]
 
-# What a flow must bear without any harm.
-GENTLE: list[Move] = [
+# Moves that no flow may fail on.
+HARMLESS: list[StageMove] = [
     *[move("go_on")] * 6,
     *[move("go_on", size) for size in (0, 1, 2, 7, 50, 500)],
-    move("stale"),
+    move("deliver_stale"),
     move("wake"),
     move("pass_time", 0.5),
 ]
-CRASHING: list[Move] = [*GENTLE, *[move("crash")] * 3]
+WITH_CRASHES: list[StageMove] = [*HARMLESS, *[move("crash")] * 3]
 
-# What it may bear once or twice, and what ends it.
-FAULTS: list[Move] = [
+# Faults: some of them a flow must get over if there are few, the others may end it.
+FAULTS: list[StageMove] = [
     move("fail", "connect"),
     *[move("fail", kind, arrives) for kind in ("timeout", "network", "protocol") for arrives in (False, True)],
     *[move("refuse", status, retry_after) for status in (429, 503) for retry_after in (None, "1", "60")],
@@ -37,15 +37,15 @@ FAULTS: list[Move] = [
     move("refuse", 429, "Tue, 14 Nov 2023 22:13:27 GMT"),
     move("refuse", 429, "100000"),
     *[move("refuse", status) for status in (302, 400, 401, 403, 404, 408)],
-    move("oversleep"),
-    move("oversleep", 0.5),
-    move("oversleep", 700.0),
+    move("time_out"),
+    move("time_out", 0.5),
+    move("time_out", 700.0),
     *[move("pass_time", seconds) for seconds in (5.0, 130.0, 4000.0, -50.0)],
-    move("forget"),
-    move("share"),
+    move("reset_service"),
+    move("replace_credentials"),
     move("cancel"),
 ]
-# Any event. The ids of requests are counted from the last that was sent.
+# Events of every kind. Their request ids are relative to the last one that the flow used.
 EVENTS: list[Event] = [
     Start(b""),
     Woken(),
@@ -60,34 +60,34 @@ EVENTS: list[Event] = [
     *[ResponseEnded(id) for id in (-1, 1)],
     *[RequestFailed(id, "network") for id in (-1, 1)],
 ]
-RAW: list[Move] = [move("raw", event) for event in EVENTS]
-_TELLING = ("nothing", "a page", "null", "an event", "half an object", "a huge number", "a lone surrogate", "zeros")
-ANSWERS: list[Move] = [
-    move("answer", Answer(status, (), BODIES[name]), (), broken)
-    for status, broken in ((200, None), (200, "network"), (302, None), (401, None), (404, None), (503, None))
-    for name in _TELLING
+INJECTED: list[StageMove] = [move("inject", event) for event in EVENTS]
+_BODY_NAMES = ("nothing", "a page", "null", "an event", "half an object", "a huge number", "a lone surrogate", "zeros")
+RESPONSES: list[StageMove] = [
+    move("respond", ScriptedResponse(status, (), BODIES[name]), (), failure)
+    for status, failure in ((200, None), (200, "network"), (302, None), (401, None), (404, None), (503, None))
+    for name in _BODY_NAMES
 ]
-# Half of it good will: without that, no session would come far.
-WILD: list[Move] = [*GENTLE * 12, *CRASHING, *FAULTS, *RAW, *ANSWERS]
+# About half of them harmless: otherwise hardly any session would get past its first request.
+ANYTHING: list[StageMove] = [*HARMLESS * 12, *WITH_CRASHES, *FAULTS, *INJECTED, *RESPONSES]
 
-# What may happen in any state that a flow can be in, and what besides where it waits for an answer to begin.
-_SINGLE: list[Move] = [*RAW, *FAULTS, move("wake"), move("crash")]
-ANY_TIME: list[Sequence[Move]] = [
+# Sequences of moves for every state, and further ones for the states that wait for the head of a response.
+_SINGLE: list[StageMove] = [*INJECTED, *FAULTS, move("wake"), move("crash")]
+ANY_TIME: list[Sequence[StageMove]] = [
     *[[one] for one in _SINGLE],
     *[[move("pass_time", 130.0), move("go_on", most)] for most in (None, 0, 1)],
-    [move("pass_time", 130.0), move("raw", BodyReceived(0, b": comment\n\n"))],
-    [move("pass_all_but", 1.0), *[move("go_on")] * 4],
+    [move("pass_time", 130.0), move("inject", BodyReceived(0, b": comment\n\n"))],
+    [move("pass_time_until_left", 1.0), *[move("go_on")] * 4],
 ]
-INSTEAD: list[Sequence[Move]] = [[one] for one in ANSWERS]
+BEFORE_HEAD: list[Sequence[StageMove]] = [[one] for one in RESPONSES]
 
 
-def some(moves: Sequence[T]) -> st.SearchStrategy[list[T]]:
-    """Any of them, in any order."""
+def lists_of(moves: Sequence[T]) -> st.SearchStrategy[list[T]]:
+    """Lists of these moves, in any order."""
     return st.lists(st.sampled_from(moves), max_size=30)
 
 
-def make(moves: Iterable[Callable[[T], object]], stage: T) -> T:
-    """Make these moves on a stage, one after the other."""
+def play_moves(moves: Iterable[Callable[[T], object]], stage: T) -> T:
+    """Make these moves on a stage, one after the other. Returns the stage."""
     for one in moves:
         one(stage)
     return stage
