@@ -1,8 +1,8 @@
-"""Credentials that several flows share, in one process or in many: who gets new ones issued, and who waits for those.
+"""Turns at refreshing credentials that several flows share, in one process or in many.
 
-A refresh token may be good for one use. So a flow that is about to get new credentials first waits until it is its
-turn, and then sees whether another one has got some meanwhile: it goes on with these. What stands between is a
-transport, for it is the first request for new credentials that has to wait.
+A refresh token may work only once, so one flow at a time may refresh. Before a flow sends its refresh request it takes
+a lock, then checks whether another flow has stored newer credentials; if so, it uses them. This is a transport wrapper
+because the request is what has to wait.
 """
 
 from __future__ import annotations
@@ -23,63 +23,62 @@ from modelwire_io.drive import AsyncExchange, AsyncTransport, Exchange, Transpor
 
 from .stored_credentials import StoredCredentials
 
-# Seconds between two looks at a lock that another holds.
-PAUSE = 0.01
-LOCK_TIMEOUT_MESSAGE = "others have been getting new credentials all that time; if they hang, end them, and try again"
+# Seconds between two attempts to take a lock that another flow holds.
+LOCK_POLL_S = 0.01
+LOCK_TIMEOUT_MESSAGE = "another program was refreshing the credentials all the time; if it hangs, end it, and try again"
 
 
 class RefreshTurn:
-    """One flow's turn to get new credentials issued: held from before the first request until they are kept.
+    """One flow's turn at getting new credentials: held from before the first request until they are stored.
 
-    `kept` is None where the credentials are the caller's own, and nobody has to wait.
+    `stored` is None if the caller supplied the credentials; then nobody has to wait.
     """
 
-    def __init__(self, flow: Flow, kept: StoredCredentials | None) -> None:
+    def __init__(self, flow: Flow, stored: StoredCredentials | None) -> None:
         self._flow = flow
-        self._kept = kept
-        # What this flow has held: that it is what is kept does not make it new again.
+        self._stored = stored
+        # All credentials that this flow has used: stored credentials among them are not newer.
         self._seen = [msgspec.to_builtins(flow.credentials)]
         self.is_held = False
 
     @property
     def is_shared(self) -> bool:
-        """Whether there can be others to wait for."""
-        return self._kept is not None and bool(self._flow.credential_phases)
+        """True if there can be other flows to wait for."""
+        return self._stored is not None and bool(self._flow.credential_phases)
 
     @property
     def is_wanted(self) -> bool:
-        """Whether new credentials are to be got."""
+        """True if the flow is about to ask for new credentials."""
         return self._flow.awaits_credentials
 
     def take(self, timeout: float) -> bool:
-        """Wait so many seconds at most; whether it is its turn."""
-        assert self._kept is not None
-        self.is_held = self._kept.lock.acquire(max(0.0, timeout))
+        """Wait up to `timeout` seconds. True if it is this flow's turn."""
+        assert self._stored is not None
+        self.is_held = self._stored.lock.acquire(max(0.0, timeout))
         return self.is_held
 
     def newer_credentials(self) -> JsonObject | None:
-        """What another flow has got meanwhile, or None."""
-        assert self._kept is not None
-        kept = self._kept.load()
-        newer: JsonObject | None = msgspec.to_builtins(kept)
+        """The credentials that another flow has stored meanwhile, or None."""
+        assert self._stored is not None
+        newer: JsonObject | None = msgspec.to_builtins(self._stored.load())
         if newer is None or newer in self._seen:
             return None
         self._seen.append(newer)
         return newer
 
     def save(self, credentials: JsonObject) -> None:
-        """Keep what was issued, and let the others go on."""
-        assert self._kept is not None
+        """Store new credentials, and end the turn."""
+        assert self._stored is not None
         self._seen.append(credentials)
-        self._kept.save(credentials)
+        self._stored.save(credentials)
         self.release()
 
     def release(self) -> None:
-        """Let others have their turn, if it was this flow's."""
+        """End the turn, if it is this flow's."""
         if self.is_held:
-            assert self._kept is not None
+            assert self._stored is not None
             self.is_held = False
-            self._kept.lock.release()
+            self._stored.lock.release()
 
 
 class RefreshGate:
@@ -91,11 +90,9 @@ class RefreshGate:
 
     @property
     def clock(self) -> Clock:
-        """The time that the flow is told."""
         return self._transport.clock
 
     def open(self, command: SendRequest) -> Exchange:
-        """Begin an exchange."""
         if not self._turn.is_wanted:
             self._turn.release()
         elif not self._turn.is_held:
@@ -103,17 +100,15 @@ class RefreshGate:
         return self._transport.open(command)
 
     def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         self._turn.release()
         self._transport.sleep(until)
 
     def close(self) -> None:
-        """Close every connection."""
         self._transport.close()
 
 
 class GatedExchange:
-    """A request that is sent when it is its flow's turn, and if it is still wanted then."""
+    """A request that is sent when it is its flow's turn, unless there are newer credentials by then."""
 
     def __init__(self, transport: Transport, turn: RefreshTurn, command: SendRequest) -> None:
         self._transport = transport
@@ -122,7 +117,7 @@ class GatedExchange:
         self._exchange: Exchange | None = None
 
     def receive(self, until: float) -> Event:
-        """The next event of it, or `CredentialsReplaced` instead of all."""
+        """The next event, or `CredentialsReplaced` instead of all."""
         if self._exchange is None:
             if not self._turn.take(until - self._transport.clock.now()):
                 return RequestFailed(self._command.request_id, "timeout", LOCK_TIMEOUT_MESSAGE)
@@ -133,7 +128,6 @@ class GatedExchange:
         return self._exchange.receive(until)
 
     def close(self) -> None:
-        """Let go of the connection."""
         if self._exchange is not None:
             self._exchange.close()
 
@@ -147,11 +141,9 @@ class AsyncRefreshGate:
 
     @property
     def clock(self) -> Clock:
-        """The time that the flow is told."""
         return self._transport.clock
 
     def open(self, command: SendRequest) -> AsyncExchange:
-        """Begin an exchange."""
         if not self._turn.is_wanted:
             self._turn.release()
         elif not self._turn.is_held:
@@ -159,17 +151,15 @@ class AsyncRefreshGate:
         return self._transport.open(command)
 
     async def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         self._turn.release()
         await self._transport.sleep(until)
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._transport.close()
 
 
 class AsyncGatedExchange:
-    """A request that is sent when it is its flow's turn, and if it is still wanted then."""
+    """A request that is sent when it is its flow's turn, unless there are newer credentials by then."""
 
     def __init__(self, transport: AsyncTransport, turn: RefreshTurn, command: SendRequest) -> None:
         self._transport = transport
@@ -178,7 +168,7 @@ class AsyncGatedExchange:
         self._exchange: AsyncExchange | None = None
 
     async def receive(self, until: float) -> Event:
-        """The next event of it, or `CredentialsReplaced` instead of all."""
+        """The next event, or `CredentialsReplaced` instead of all."""
         if self._exchange is None:
             if not await self._take_turn(until - self._transport.clock.now()):
                 return RequestFailed(self._command.request_id, "timeout", LOCK_TIMEOUT_MESSAGE)
@@ -189,24 +179,23 @@ class AsyncGatedExchange:
         return await self._exchange.receive(until)
 
     async def close(self) -> None:
-        """Let go of the connection."""
         if self._exchange is not None:
             await self._exchange.close()
 
     async def _take_turn(self, timeout: float) -> bool:
-        # No thread waits for it: one that is cancelled could still get the lock, and nobody would know.
+        # Polled, not awaited in a thread: a thread that was abandoned could still get the lock, and nobody would know.
         latest = anyio.current_time() + timeout
         while not self._turn.take(0):
             if anyio.current_time() >= latest:
                 return False
-            await anyio.sleep(PAUSE)
+            await anyio.sleep(LOCK_POLL_S)
         return True
 
 
 async def run_to_its_end(call: Callable[[], object]) -> None:
-    """Call it in a thread. However the caller is cancelled, it was called once when this is left.
+    """Call it in a thread, exactly once, however the caller is cancelled.
 
-    A task of asyncio can be cancelled where a scope that is shielded cannot.
+    asyncio can cancel a task inside a shielded scope, so the call is made up for afterwards if need be.
     """
     once = _Once(call)
     try:
@@ -217,7 +206,7 @@ async def run_to_its_end(call: Callable[[], object]) -> None:
 
 
 class _Once:
-    """A call that is made once; whoever makes it again waits until the first is over."""
+    """A call that is made once. A second caller waits until the first call is over."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self._call: Callable[[], object] | None = call

@@ -1,6 +1,6 @@
-"""From what a user typed to a flow that is ready to be driven: names, options, addresses, credentials.
+"""From a user's words to a flow that is ready to be driven: names, options, addresses, credentials.
 
-Argument over environment over file, everywhere.
+An argument comes before the environment, and the environment before the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from modelwire.json import convert_input
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
 from modelwire.messages import Message, Messages, as_messages
-from modelwire.provider import Provider, parse_options, resolve_model, with_base_url
+from modelwire.models import ModelFlow, resolve_model
+from modelwire.provider import Kind, Provider, options_type, parse_options, with_base_url
 from modelwire_io.store.credentials import LockingStore, Locks, Store
 
 from .plugins import load_provider
@@ -29,19 +30,20 @@ CredentialsInput = msgspec.Struct | Mapping[str, Any] | None
 
 
 class ReadyFlow(NamedTuple):
-    """A flow, the provider it is of, the address that it talks to, and where its credentials are kept.
+    """A flow, its provider, the origin it talks to, the limits, and its stored credentials.
 
-    `kept` is None where the caller brought them, whose own they are, and where there are none.
+    `stored` is None if the caller supplied the credentials, or if the provider needs none.
     """
 
     flow: Flow
     provider: Provider
     origin: str
-    kept: StoredCredentials | None
+    limits: Limits
+    stored: StoredCredentials | None
 
 
 class FlowFactory:
-    """Makes flows from what a client was told once and what a call adds.
+    """Makes flows from the settings of a client and the arguments of a call.
 
     `base_url` is one for every provider, or one by name. `timeout` is seconds for a whole flow.
     """
@@ -56,18 +58,13 @@ class FlowFactory:
         environment: Mapping[str, str],
     ) -> None:
         if timeout is not None and not 0 < timeout < 1e9:
-            raise InvalidInput("the timeout is a number of seconds, more than 0")
+            raise InvalidInput("the timeout must be a number of seconds, more than 0")
         self._base_url = base_url
         self._limits = limits if timeout is None else msgspec.structs.replace(limits, total=timeout)
         self._store = store
-        # The store's own, if it has any.
+        # A store without locks is used by this client alone.
         self._locks: LockingStore = store if isinstance(store, LockingStore) else Locks()
         self._environment = environment
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of every flow."""
-        return self._limits
 
     def chat(
         self,
@@ -79,161 +76,175 @@ class FlowFactory:
         conversation: CredentialsInput,
         options: Any,
     ) -> ReadyFlow:
-        """A flow that answers `messages`, a system message put before them."""
+        """A flow that answers `messages`. A system message is put before them."""
         history = as_messages(messages)
         if system:
             history = (Message("system", system), *history)
-        work: dict[str, Any] = {"messages": history}
-        provider, model_name = self._choose(model, "chat")
+        arguments: dict[str, Any] = {"messages": history}
+        provider, flow, model_name = self._choose(model, "chat")
         if conversation is not None:
             if provider.conversation is None:
                 raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
-            work["conversation"] = convert_input(conversation, provider.conversation, "parts of the conversation")
-        return self._prepare(provider, model_name, credentials, options, work)
+            arguments["conversation"] = convert_input(
+                conversation, provider.conversation, "parts of the conversation"
+            )
+        return self._make(provider, flow, model_name, credentials, options, arguments)
 
     def image(
         self, model: str, prompt: Messages, *, credentials: CredentialsInput, options: Mapping[str, Any]
     ) -> ReadyFlow:
-        """A flow that draws `prompt`, or what the user said last."""
-        provider, model_name = self._choose(model, "image")
-        work = {"messages" if not isinstance(prompt, str) else "prompt": prompt}
-        return self._prepare(provider, model_name, credentials, options, work)
+        """A flow that draws `prompt`, or the last user message of a history."""
+        provider, flow, model_name = self._choose(model, "image")
+        arguments = {"prompt" if isinstance(prompt, str) else "messages": prompt}
+        return self._make(provider, flow, model_name, credentials, options, arguments)
 
     def restore(self, model: str, snapshot: str | bytes, *, credentials: CredentialsInput, resend: bool) -> ReadyFlow:
-        """The flow of a snapshot, going on where that was taken."""
+        """The flow of a snapshot, which continues where the snapshot was taken."""
         provider = load_provider(split_model(model)[0])
-        if provider.kind != "image":
+        if provider.image is None:
             raise InvalidInput(f"{provider.label} is for chats, and only image jobs are resumed: ask again instead")
         origin = self.origin(provider)
-        kept = self._kept(provider, origin, credentials)
-        held = self._credentials(provider, kept, credentials)
-        flow = provider.flow.restore(snapshot, credentials=held, limits=self._limits, resend=resend)
-        # A snapshot brings its addresses along, and what is kept for one is not for another.
+        stored = self._stored(provider, origin, credentials)
+        flow = provider.image.restore(
+            snapshot,
+            credentials=self._credentials(provider, stored, credentials),
+            limits=self._limits,
+            resend=resend,
+        )
+        # The snapshot holds the addresses of its own provider, and the credentials are for these alone.
         if getattr(flow, "endpoints", None) != self._endpoints(provider):
             raise InvalidInput(
                 f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
             )
-        return ReadyFlow(flow, provider, origin, kept)
+        return ReadyFlow(flow, provider, origin, self._limits, stored)
 
     def login(self, provider: Provider, options: Mapping[str, Any]) -> ReadyFlow:
-        """The flow by which a person logs in with a browser. Raises `InvalidInput` where there is none."""
+        """The flow by which a person logs in with a browser. Raises `InvalidInput` if the provider has none."""
         origin = self.origin(provider)
-        return ReadyFlow(self._login(provider, options), provider, origin, self._kept(provider, origin, None))
+        stored = self._stored(provider, origin, None)
+        return ReadyFlow(self._login(provider, options), provider, origin, self._limits, stored)
 
     def login_url(self, provider: Provider) -> str:
-        """Where a person is told to log in. Raises `InvalidInput` for a provider that has no page for that."""
+        """The page on which a person logs in. Raises `InvalidInput` if the provider has none."""
         return self._login(provider, {}).login_url
 
     def import_login(self, provider: Provider, data: bytes, *, token: str) -> None:
-        """Keep the credentials in what a browser has written to a file; `token` is one that was brought besides."""
+        """Store the credentials in a file that a browser exported; `token` is one that the caller supplies besides."""
         found = self._login(provider, {}).credentials_from_export(parse_export(data), time.time(), token=token)
         self.log_in(provider, found)
 
+    def log_in(self, provider: Provider, credentials: CredentialsInput) -> None:
+        """Store credentials that a person supplied. Raises `InvalidInput` if they are not the provider's."""
+        if provider.credentials is None:
+            raise InvalidInput(f"{provider.label} needs no login")
+        checked = convert_input(credentials, provider.credentials, "credentials")
+        self._store.save(provider.name, self.origin(provider), msgspec.to_builtins(checked))
+
     def log_out(self, provider: Provider) -> bool:
-        """Forget the credentials for the address that is used. Whether there were any."""
+        """Remove the stored credentials for the origin in use. True if there were any."""
         origin = self.origin(provider)
         if self._store.load(provider.name, origin) is None:
             return False
         self._store.save(provider.name, origin, None)
         return True
 
-    def log_in(self, provider: Provider, credentials: CredentialsInput) -> None:
-        """Keep credentials that a person brought. Raises `InvalidInput` where they are not the provider's."""
-        if provider.credentials is None:
-            raise InvalidInput(f"{provider.label} needs no login")
-        checked = convert_input(credentials, provider.credentials, "credentials")
-        self._store.save(provider.name, self.origin(provider), msgspec.to_builtins(checked))
-
     def base_url(self, provider: Provider) -> str | None:
-        """The base URL that takes the place of a provider's hosts, or None for its own."""
-        given = self._base_url if self._base_url is None or isinstance(self._base_url, str) else None
-        if isinstance(self._base_url, Mapping):
-            given = self._base_url.get(provider.name)
-        return given or self._environment.get(f"{provider.name.upper().replace('-', '_')}_BASE_URL") or None
+        """The base URL that replaces a provider's hosts, or None for its own."""
+        argument = self._base_url.get(provider.name) if isinstance(self._base_url, Mapping) else self._base_url
+        return argument or self._first_variable(provider, "base_url")
 
     def origin(self, provider: Provider) -> str:
-        """What credentials are kept under: the address that they are for.
-
-        Raises `InvalidInput` for a base URL that is none.
-        """
+        """The address under which credentials are stored. Raises `InvalidInput` for a base URL that is not valid."""
         self._endpoints(provider)
         return (self.base_url(provider) or provider.website).rstrip("/")
 
-    def _endpoints(self, provider: Provider) -> msgspec.Struct:
-        base_url = self.base_url(provider)
-        return provider.endpoints() if base_url is None else with_base_url(provider.endpoints, base_url)
+    def _choose(self, model: str, kind: Kind) -> tuple[Provider, type[ModelFlow], str | None]:
+        name, model_name = split_model(model)
+        provider = load_provider(name)
+        flow = provider.flows.get(kind)
+        if flow is None:
+            own = " and ".join(f"{own}s" for own in provider.flows)
+            raise InvalidInput(f"{provider.label} is for {own}, not for {kind}s: choose another provider")
+        resolve_model(flow.models, model_name, flow.default_model, provider.label)
+        return provider, flow, model_name or None
+
+    def _make(
+        self,
+        provider: Provider,
+        flow: type[ModelFlow],
+        model: str | None,
+        credentials: CredentialsInput,
+        options: Mapping[str, Any],
+        arguments: dict[str, Any],
+    ) -> ReadyFlow:
+        origin = self.origin(provider)
+        stored = self._stored(provider, origin, credentials)
+        if provider.credentials is not None:
+            arguments["credentials"] = self._credentials(provider, stored, credentials)
+        # Every provider's flow takes these arguments; `Flow` itself cannot declare them.
+        make_flow = cast("Callable[..., Flow]", flow)
+        made = make_flow(
+            model=model,
+            endpoints=self._endpoints(provider),
+            limits=self._limits,
+            **self._options(provider, flow, options),
+            **arguments,
+        )
+        return ReadyFlow(made, provider, origin, self._limits, stored)
 
     def _login(self, provider: Provider, options: Mapping[str, Any]) -> LoginFlow:
         if provider.login is None:
-            how = f"bring your own {provider.secret_field.replace('_', ' ')}" if provider.secret_field else "ask away"
+            how = f"supply your own {provider.secret_field.replace('_', ' ')}" if provider.secret_field else "ask away"
             raise InvalidInput(f"{provider.label} has no page to log in on: {how}")
-        # As with the other flows, every one takes these.
         make_login = cast("Callable[..., LoginFlow]", provider.login)
         return make_login(
-            options=parse_options(provider.options, self._from_environment(provider, "options") | dict(options)),
             endpoints=self._endpoints(provider),
             limits=self._limits,
+            **self._options(provider, provider.login, options),
         )
 
-    def _choose(self, model: str, kind: str) -> tuple[Provider, str]:
-        name, model_name = split_model(model)
-        provider = load_provider(name)
-        if provider.kind != kind:
-            raise InvalidInput(f"{provider.label} is for {provider.kind}s, not for {kind}s: choose another provider")
-        resolve_model(provider.models, model_name, provider.default_model, provider.label)
-        return provider, model_name or provider.default_model
+    def _options(self, provider: Provider, flow: type[Flow], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The argument `options` of a flow: empty if the flow has none and none are given."""
+        shape = options_type(flow)
+        parsed = parse_options(shape, self._from_environment(provider, "options") | dict(options))
+        return {"options": parsed} if shape.__struct_fields__ else {}
 
-    def _prepare(
-        self,
-        provider: Provider,
-        model: str,
-        credentials: CredentialsInput,
-        options: Mapping[str, Any],
-        work: dict[str, Any],
-    ) -> ReadyFlow:
-        origin = self.origin(provider)
-        kept = self._kept(provider, origin, credentials)
-        if provider.credentials is not None:
-            work["credentials"] = self._credentials(provider, kept, credentials)
-        # Every provider's flow takes these; `Flow` itself cannot say so.
-        make_flow = cast("Callable[..., Flow]", provider.flow)
-        flow = make_flow(
-            model=model,
-            options=parse_options(provider.options, self._from_environment(provider, "options") | dict(options)),
-            endpoints=self._endpoints(provider),
-            limits=self._limits,
-            **work,
-        )
-        return ReadyFlow(flow, provider, origin, kept)
+    def _endpoints(self, provider: Provider) -> msgspec.Struct:
+        base_url = self.base_url(provider)
+        return provider.endpoints if base_url is None else with_base_url(provider.endpoints, base_url)
 
-    def _kept(self, provider: Provider, origin: str, given: CredentialsInput) -> StoredCredentials | None:
-        """Where the credentials are kept; None for those that the caller gave, and where there are none."""
-        if provider.credentials is None or given is not None:
+    def _stored(self, provider: Provider, origin: str, supplied: CredentialsInput) -> StoredCredentials | None:
+        """The stored credentials; None if the caller supplied some, or if the provider needs none."""
+        if provider.credentials is None or supplied is not None:
             return None
         return StoredCredentials(
             self._store,
             provider.name,
             origin,
             shape=provider.credentials,
-            brought=self._from_environment(provider, "credentials"),
+            environment=self._from_environment(provider, "credentials"),
             lock=self._locks.lock(provider.name, origin),
         )
 
     def _credentials(
-        self, provider: Provider, kept: StoredCredentials | None, given: CredentialsInput
+        self, provider: Provider, stored: StoredCredentials | None, supplied: CredentialsInput
     ) -> msgspec.Struct | None:
-        """Given ones, else those that are kept, unless the environment brings others."""
+        """The supplied credentials, else the stored ones, unless the environment supplies others."""
         if provider.credentials is None:
             return None
-        if kept is None:
-            return convert_input(given, provider.credentials, "credentials")
-        return kept.load() or kept.brought()
+        if stored is None:
+            return convert_input(supplied, provider.credentials, "credentials")
+        return stored.load() or stored.from_environment()
 
-    def _from_environment(self, provider: Provider, what: str) -> dict[str, str]:
-        """The values that the environment has for the provider's `credentials` or `options`, by name."""
+    def _from_environment(self, provider: Provider, group: str) -> dict[str, str]:
+        """The values of the environment for the provider's `credentials` or `options`, by name."""
         found = {}
-        for variable, target in provider.environment.items():
-            group, _, name = target.partition(".")
-            if group == what and self._environment.get(variable):
-                found[name] = self._environment[variable]
+        for target in provider.environment:
+            value = self._first_variable(provider, target)
+            if value and target.startswith(f"{group}."):
+                found[target.removeprefix(f"{group}.")] = value
         return found
+
+    def _first_variable(self, provider: Provider, target: str) -> str | None:
+        values = (self._environment.get(variable) for variable in provider.variables(target))
+        return next(filter(None, values), None)

@@ -1,4 +1,4 @@
-"""Providers of third parties, found by the entry points that their packages declare."""
+"""Third-party providers, found by the entry points that their packages declare."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def plugin_names() -> list[str]:
-    """The names under which installed packages offer providers; nothing is imported. The catalog's own come first:
-    a package cannot take the place of one of them.
+    """The names of the providers that installed packages declare; nothing is imported.
+
+    A package cannot take the name of a provider of the catalog.
     """
     names = {entry.name for entry in _entry_points() if _NAME.fullmatch(entry.name)}
     return sorted(name for name in names if name.casefold() not in PROVIDERS)
 
 
 def load_provider(name: str) -> Provider:
-    """The provider of this name: one of the catalog, or that of an installed package, which is imported now.
+    """The provider of this name: one of the catalog, or one of an installed package, which is imported now.
 
-    Raises `InvalidInput` with the nearest name where there is none, and for a plugin that does not load.
+    Raises `InvalidInput`, with the nearest name, if there is none, and for a plugin that does not load.
     """
     if name in PROVIDERS:
         return PROVIDERS[name]
@@ -46,15 +47,15 @@ def _load(name: str) -> Provider:
     except Exception as error:
         raise InvalidInput(f"the provider {name!r} ({entry.value}) does not load: {error}") from error
     if not isinstance(provider, Provider):
-        raise InvalidInput(f"the provider {name!r} ({entry.value}) is no modelwire.provider.Provider")
+        raise InvalidInput(f"the provider {name!r} ({entry.value}) is not a modelwire.provider.Provider")
     if provider.name != name:
-        # Its name is what credentials are kept under.
+        # Credentials are stored under its name.
         raise InvalidInput(f"the provider {name!r} ({entry.value}) calls itself {provider.name!r}")
     return provider
 
 
 def _entry_points() -> Iterable[EntryPoint]:
-    # It takes as long to import as all the providers of the catalog, and most of the time it is not needed.
+    # Imported here: it takes as long as all providers of the catalog, and is rarely needed.
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)

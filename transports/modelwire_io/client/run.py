@@ -1,6 +1,6 @@
-"""A chat or a job under way: iterate over it, and it happens.
+"""A chat or a job under way: iterating over it drives its flow.
 
-The blocking and the async classes do the same with the same names.
+The blocking and the async classes do the same under the same names.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import msgspec
 
 from modelwire.download import ImageDownload
 from modelwire.errors import FlowFailed, TextRevised
-from modelwire.flow import Flow
 from modelwire.json import JsonObject
-from modelwire.limits import Limits
 from modelwire.outputs import (
     CredentialsChanged,
     ImageReady,
@@ -28,9 +26,8 @@ from modelwire.outputs import (
     TextReplaced,
     UsageReported,
 )
-from modelwire_io.drive import AsyncBrowser, AsyncTransport, Browser, Transport, adrive, drive
+from modelwire_io.drive import AsyncBrowser, AsyncTransport, Browser, SecretHolder, Transport, adrive, drive
 from modelwire_io.net.loops import LoopGuard
-from modelwire_io.net.proxies import secrets_of
 from modelwire_io.store.recordings import RecordPath, adrive_recorded, drive_recorded
 
 from .credential_turns import AsyncRefreshGate, RefreshGate, RefreshTurn, run_to_its_end
@@ -39,124 +36,116 @@ from .images import Image, safe_name
 from .summary import OutputSummary
 
 
-def _conceal_proxies(flow: Flow, transport: object) -> None:
-    """A proxy may say its password again, and no flow knows that one."""
-    proxies = getattr(transport, "proxies", None)
-    for secret in () if proxies is None else secrets_of(proxies):
-        flow.conceal(secret)
-
-
 class _RunState:
-    """What is known of a flow so far; complete once the iteration has ended."""
+    """The state of a flow as far as its outputs show it; complete once the iteration has ended."""
 
-    def __init__(self, prepared: ReadyFlow, limits: Limits) -> None:
-        self._prepared = prepared
-        self._limits = limits
-        self._turn = RefreshTurn(prepared.flow, prepared.kept)
-        self._told = OutputSummary()
-        self._failed: FlowFailed | None = None
-        held = prepared.flow.credentials
-        self._held: JsonObject | None = None if held is None else msgspec.to_builtins(held)
+    def __init__(self, ready: ReadyFlow, transport: Transport | AsyncTransport) -> None:
+        self._ready = ready
+        self._turn = RefreshTurn(ready.flow, ready.stored)
+        self._summary = OutputSummary()
+        self._failure: FlowFailed | None = None
+        credentials = ready.flow.credentials
+        self._credentials: JsonObject | None = None if credentials is None else msgspec.to_builtins(credentials)
         self._replaced: JsonObject | None = None
-        self._home = LoopGuard()
+        if isinstance(transport, SecretHolder):
+            # A proxy may echo its password, which the flow does not know.
+            for secret in transport.secrets:
+                ready.flow.conceal(secret)
 
     @property
     def credentials(self) -> JsonObject | None:
-        """The credentials that the provider issued in the course of this, if any."""
-        return self._told.credentials
+        """The credentials that the provider issued during this run, if any."""
+        return self._summary.credentials
 
     def snapshot(self) -> str:
-        """The state as JSON, without credentials, to go on from in this process or another."""
-        return self._prepared.flow.snapshot()
+        """The state as JSON, without credentials: this process or another can continue from it."""
+        return self._ready.flow.snapshot()
 
-    def _to_save(self, output: Output) -> bool:
-        """Take an output into account; whether it brings credentials that are to be stored."""
-        self._told.note(output)
+    def _must_save(self, output: Output) -> bool:
+        """Take an output into account. True if it brings credentials that are to be stored."""
+        self._summary.add(output)
         if type(output) is not CredentialsChanged:
             return False
-        self._replaced, self._held = self._held, output.credentials
-        return self._prepared.kept is not None
+        self._replaced, self._credentials = self._credentials, output.credentials
+        return self._ready.stored is not None
 
     def _save(self, credentials: JsonObject | None) -> None:
         if credentials is not None:
             self._turn.save(credentials)
-        elif self._prepared.kept is not None:
-            self._prepared.kept.forget(self._replaced)
+        elif self._ready.stored is not None:
+            self._ready.stored.forget(self._replaced)
 
     def _note_end(self, error: BaseException) -> None:
-        """The iteration came to its end, or to nothing."""
+        """The iteration ended, or failed."""
         self._turn.release()
         if isinstance(error, FlowFailed):
-            self._failed = error
-        elif isinstance(error, StopIteration | StopAsyncIteration) and self._failed is not None:
-            # Whoever goes on after a failure must not take what came of the answer for the whole.
-            raise self._failed from None
+            self._failure = error
+        elif isinstance(error, StopIteration | StopAsyncIteration) and self._failure is not None:
+            # A caller that goes on after a failure must not take a part of the answer for the whole.
+            raise self._failure from None
 
 
 class _ChatState(_RunState):
     @property
     def answer(self) -> str:
         """The answer as it stands."""
-        return self._told.text
+        return self._summary.text
 
     @property
     def conversation(self) -> JsonObject | None:
-        """What to pass as `conversation` to go on with this chat; None where the provider keeps none."""
-        return self._told.conversation
+        """The value to pass as `conversation` to continue this chat; None if the provider keeps none."""
+        return self._summary.conversation
 
     @property
     def title(self) -> str | None:
         """The title that the provider gave the conversation."""
-        return self._told.title
+        return self._summary.title
 
     @property
     def usage(self) -> UsageReported | None:
-        """What the provider says that the answer cost."""
-        return self._told.usage
+        """The tokens that the provider counted."""
+        return self._summary.usage
 
 
 class _JobState(_RunState):
     @property
     def job_id(self) -> str | None:
-        """What the provider calls the job, once it has taken it."""
-        return self._prepared.flow.job_id
+        """The provider's name for the job, once it has accepted it."""
+        return self._ready.flow.job_id
 
-    def _download(self, ready: ImageReady) -> ImageDownload:
-        download = ImageDownload(url=ready.url, provider_url=self._prepared.origin, limits=self._limits)
-        # The image may be where the job was told about: whoever is asked for it may say a secret of the job.
-        for secret in self._prepared.flow.secrets:
+    def _download(self, image: ImageReady) -> ImageDownload:
+        download = ImageDownload(url=image.url, provider_url=self._ready.origin, limits=self._ready.limits)
+        # The image may be on the provider's own host, which could echo the job's secrets: hide them here too.
+        for secret in self._ready.flow.secrets:
             download.conceal(secret)
         return download
 
     def _image(self, ready: ImageReady, received: ImageReceived) -> Image:
         job = safe_name(self.job_id or "image")[:12]
-        stem = f"{self._prepared.provider.name}-{job}-{ready.index + 1}"
+        stem = f"{self._ready.provider.name}-{job}-{ready.index + 1}"
         return Image(url=received.url, data=received.data, media_type=received.media_type, stem=stem)
 
 
-class Work(_RunState):
+class FlowRun(_RunState):
     """A flow under way over a blocking transport: an iterator of its outputs. Close it to leave it early."""
 
     def __init__(
         self,
-        prepared: ReadyFlow,
+        ready: ReadyFlow,
         transport: Transport,
-        limits: Limits,
         *,
         record: RecordPath | None = None,
         browser: Browser | None = None,
     ) -> None:
-        super().__init__(prepared, limits)
+        super().__init__(ready, transport)
         self._transport = transport
-        flow = prepared.flow
-        _conceal_proxies(flow, transport)
         if self._turn.is_shared:
             transport = RefreshGate(transport, self._turn)
             weakref.finalize(self, self._turn.release)
         if record is None:
-            self._outputs = drive(flow, transport, browser=browser)
+            self._outputs = drive(ready.flow, transport, browser=browser)
         else:
-            self._outputs = drive_recorded(flow, transport, record)
+            self._outputs = drive_recorded(ready.flow, transport, record)
 
     def __iter__(self) -> Iterator[Output]:
         return self
@@ -167,12 +156,12 @@ class Work(_RunState):
         except BaseException as error:
             self._note_end(error)
             raise
-        if self._to_save(output):
+        if self._must_save(output):
             self._save(self.credentials)
         return output
 
     def close(self) -> None:
-        """End it now; the connection is closed."""
+        """End it now, and close the connection."""
         try:
             self._outputs.close()
         finally:
@@ -187,13 +176,13 @@ class Work(_RunState):
         self.close()
 
 
-class Chat(Work, _ChatState):
+class Chat(FlowRun, _ChatState):
     """An answer under way."""
 
     def text(self) -> Generator[str, None, None]:
         """The answer alone, piece by piece. Leaving the loop early closes the connection.
 
-        Raises `TextRevised` when the server takes back what it had said: `.whole` is what stands instead.
+        Raises `TextRevised` if the provider revises text that it has sent: `.whole` is the new text.
         """
         try:
             for output in self:
@@ -205,17 +194,17 @@ class Chat(Work, _ChatState):
             self.close()
 
     def read(self) -> str:
-        """The whole answer, once it has come."""
+        """The whole answer, once it is complete."""
         for _ in self:
             pass
         return self.answer
 
 
-class ImageJob(Work, _JobState):
+class ImageJob(FlowRun, _JobState):
     """A job under way."""
 
     def images(self) -> Generator[Image, None, None]:
-        """The images, each fetched when its turn comes."""
+        """The images, each downloaded when the loop asks for it."""
         try:
             for output in self:
                 if isinstance(output, ImageReady):
@@ -223,10 +212,10 @@ class ImageJob(Work, _JobState):
         finally:
             self.close()
 
-    def fetch(self, ready: ImageReady) -> Image:
-        """Get one image."""
-        received = list(drive(self._download(ready), self._transport))
-        return self._image(ready, next(output for output in received if isinstance(output, ImageReceived)))
+    def fetch(self, image: ImageReady) -> Image:
+        """Download one image."""
+        received = list(drive(self._download(image), self._transport))
+        return self._image(image, next(output for output in received if isinstance(output, ImageReceived)))
 
 
 class AsyncFlowRun(_RunState):
@@ -237,43 +226,41 @@ class AsyncFlowRun(_RunState):
 
     def __init__(
         self,
-        prepared: ReadyFlow,
+        ready: ReadyFlow,
         transport: AsyncTransport,
-        limits: Limits,
         *,
         record: RecordPath | None = None,
         browser: AsyncBrowser | None = None,
     ) -> None:
-        super().__init__(prepared, limits)
+        super().__init__(ready, transport)
         self._transport = transport
+        self._loop = LoopGuard()
         self._is_closing = False
-        flow = prepared.flow
-        _conceal_proxies(flow, transport)
         if self._turn.is_shared:
             transport = AsyncRefreshGate(transport, self._turn)
             weakref.finalize(self, self._turn.release)
         if record is None:
-            self._outputs = adrive(flow, transport, browser=browser)
+            self._outputs = adrive(ready.flow, transport, browser=browser)
         else:
-            self._outputs = adrive_recorded(flow, transport, record)
+            self._outputs = adrive_recorded(ready.flow, transport, record)
 
     def __aiter__(self) -> AsyncIterator[Output]:
         return self
 
     async def __anext__(self) -> Output:
-        self._home.check()
+        self._loop.check()
         try:
             output = await anext(self._outputs)
         except BaseException as error:
             self._note_end(error)
             raise
-        if self._to_save(output):
+        if self._must_save(output):
             await run_to_its_end(partial(self._save, self.credentials))
         return output
 
     async def close(self) -> None:
-        """End it now; the connection is closed."""
-        # An iterator of `text` that was left early is closed by the event loop, in a task of its own, beside us.
+        """End it now, and close the connection."""
+        # The event loop closes an iterator of `text` that was left early, in a task of its own, at the same time.
         if not self._is_closing:
             self._is_closing = True
             try:
@@ -297,7 +284,7 @@ class AsyncChat(AsyncFlowRun, _ChatState):
     async def text(self) -> AsyncGenerator[str, None]:
         """The answer alone, piece by piece.
 
-        Raises `TextRevised` when the server takes back what it had said: `.whole` is what stands instead.
+        Raises `TextRevised` if the provider revises text that it has sent: `.whole` is the new text.
         """
         try:
             async for output in self:
@@ -309,7 +296,7 @@ class AsyncChat(AsyncFlowRun, _ChatState):
             await self.close()
 
     async def read(self) -> str:
-        """The whole answer, once it has come."""
+        """The whole answer, once it is complete."""
         async for _ in self:
             pass
         return self.answer
@@ -319,7 +306,7 @@ class AsyncImageJob(AsyncFlowRun, _JobState):
     """A job under way."""
 
     async def images(self) -> AsyncGenerator[Image, None]:
-        """The images, each fetched when its turn comes."""
+        """The images, each downloaded when the loop asks for it."""
         try:
             async for output in self:
                 if isinstance(output, ImageReady):
@@ -327,7 +314,7 @@ class AsyncImageJob(AsyncFlowRun, _JobState):
         finally:
             await self.close()
 
-    async def fetch(self, ready: ImageReady) -> Image:
-        """Get one image."""
-        received = [output async for output in adrive(self._download(ready), self._transport)]
-        return self._image(ready, next(output for output in received if isinstance(output, ImageReceived)))
+    async def fetch(self, image: ImageReady) -> Image:
+        """Download one image."""
+        received = [output async for output in adrive(self._download(image), self._transport)]
+        return self._image(image, next(output for output in received if isinstance(output, ImageReceived)))

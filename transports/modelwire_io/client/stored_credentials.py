@@ -1,4 +1,4 @@
-"""The credentials of one provider at one origin, where all flows that use them find them."""
+"""The credentials of one provider at one origin, in the store that all flows share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from modelwire_io.store.credentials import Lock, Store
 
 
 class StoredCredentials:
-    """What a store keeps for `provider` at `origin`, in the `shape` of the provider's credentials.
+    """The credentials that a store holds for `provider` at `origin`, as the Struct `shape`.
 
-    `brought` are values that the environment has for them; what is kept with other ones is not taken. Only who holds
-    `lock` gets new credentials issued.
+    `environment` holds the values that environment variables supply. Stored credentials that differ from them are
+    not used. Only the holder of `lock` may have new credentials issued.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class StoredCredentials:
         origin: str,
         *,
         shape: type[msgspec.Struct],
-        brought: Mapping[str, str],
+        environment: Mapping[str, str],
         lock: Lock,
     ) -> None:
         self.lock = lock
@@ -33,28 +33,30 @@ class StoredCredentials:
         self._provider = provider
         self._origin = origin
         self._shape = shape
-        self._brought = brought
+        self._environment = environment
 
     def load(self) -> msgspec.Struct | None:
-        """What is kept, or None; what does not fit (any more) is as good as none."""
-        kept = self._store.load(self._provider, self._origin)
+        """The stored credentials, or None. Credentials of another shape count as none."""
+        stored = self._store.load(self._provider, self._origin)
         try:
-            held = None if kept is None else convert_input(kept, self._shape, "credentials")
+            credentials = None if stored is None else convert_input(stored, self._shape, "credentials")
         except InvalidInput:
             return None
-        differs = any(getattr(held, name, None) != value for name, value in self._brought.items())
-        return None if differs else held
+        differs = any(getattr(credentials, name, None) != value for name, value in self._environment.items())
+        return None if differs else credentials
 
-    def brought(self) -> msgspec.Struct | None:
-        """What the environment has, or None. Raises `InvalidInput` where it does not fit."""
-        return convert_input(self._brought, self._shape, "credentials") if self._brought else None
+    def from_environment(self) -> msgspec.Struct | None:
+        """The credentials that environment variables supply, or None. Raises `InvalidInput` if they do not fit."""
+        return convert_input(self._environment, self._shape, "credentials") if self._environment else None
 
     def save(self, credentials: JsonObject) -> None:
-        """Keep these from now on."""
         self._store.save(self._provider, self._origin, credentials)
 
     def forget(self, refused: JsonObject | None) -> None:
-        """Keep nothing, if what is kept was refused: not where others have got new ones, or are about to."""
+        """Remove the stored credentials if they are the ones that were refused.
+
+        Does nothing if another flow has stored newer ones, or is about to.
+        """
         if not self.lock.acquire(0):
             return
         try:

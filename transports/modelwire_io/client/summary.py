@@ -1,4 +1,4 @@
-"""What a flow has told so far: the outputs, added up."""
+"""The state that a flow's outputs add up to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modelwire.outputs import (
 
 
 class OutputSummary:
-    """The state that the outputs of one flow add up to."""
+    """The text, title, conversation, credentials and usage after all outputs so far."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -30,10 +30,10 @@ class OutputSummary:
         """The answer as it stands."""
         return "".join(self._text)
 
-    def note(self, output: Output) -> None:
+    def add(self, output: Output) -> None:
         """Take one output into account."""
         if type(output) is TextDelta:
-            # Nearly every one is, and there are many.
+            # The fast path: nearly every output is one.
             self._text.append(output.text)
             return
         match output:

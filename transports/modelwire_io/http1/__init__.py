@@ -1,4 +1,4 @@
-"""HTTP/1.1 without I/O."""
+"""HTTP/1.1 without I/O, over h11."""
 
 from __future__ import annotations
 

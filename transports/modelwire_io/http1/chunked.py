@@ -1,16 +1,16 @@
-"""The chunked transfer coding, read fast: h11's rules for every byte, without an event for every chunk.
+"""A fast reader of the chunked transfer coding: as strict as h11, without an event for every chunk.
 
-A stream of small events arrives as a great many small chunks. h11 makes an object of each; here one call takes all
-chunks that a read brought and gives their bytes in one piece. What is checked is what h11 checks (0.16): a size of 1
-to 20 hexadecimal digits, extensions that begin with a semicolon, CRLF after the header, and CRLF, exactly, after the
-data. The last chunk and the trailers are left to h11 itself.
+A stream of small events arrives as very many small chunks. h11 creates an object for each; this reader takes all chunks
+of one read in one call and returns their bytes in one piece. It checks the same as h11 (0.16): a size of 1 to 20
+hexadecimal digits, extensions that begin with a semicolon, CRLF after the header, and exactly CRLF after the data. The
+last chunk and the trailers are left to h11 itself.
 
-The CRLF that ends a chunk is taken for the beginning of the next one's header: one look at a header then sees all that
-is to be seen between the data of two chunks.
+The CRLF that ends a chunk is treated as the beginning of the next chunk's header, so that everything between the data
+of two chunks is checked in one step.
 
-Small chunks are taken many at a time: split at every CRLF, a run of them gives headers and data by turns, until one
-holds a CRLF in its data, and one comparison of all sizes with all lengths proves the lot. Anything else is read chunk
-by chunk: the search for two bytes costs more than that where chunks are longer.
+Small chunks are read in runs: split at every CRLF, a run gives headers and data alternately, up to the first chunk with
+a CRLF in its data, and one comparison of all sizes with all lengths checks them all. Everything else is read chunk by
+chunk, because for longer chunks the split costs more than that.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from operator import ne
 
 from modelwire.errors import RemoteProtocolError
 
-# RFC 9112, 7.1. As h11 has it: a limit on the digits, anything but a line feed in an extension, blanks at the end.
+# RFC 9112, 7.1. As in h11: at most 20 digits, anything but a line feed in an extension, blanks at the end.
 _HEADER = re.compile(rb"([0-9A-Fa-f]{1,20})(?:;.*)?[ \t]*")
-# Bytes of a header and the line ends around it. It is a number; but an extension may be endless, and would be kept.
-LONGEST_HEADER = 1024
-# Bytes: of the data of a small chunk, and of the runs that are taken of such.
-SMALL = 128
-SHORTEST_RUN, LONGEST_RUN = 256, 8192
+# Bytes: longest header, with the line ends around it. An extension may be endless, and would be held in memory.
+MAX_HEADER_BYTES = 1024
+# Bytes: a chunk with less data than this may begin a run.
+SMALL_CHUNK_BYTES = 128
+# Bytes: the least data that is tried as a run, and the most that is taken as one.
+MIN_RUN_BYTES, MAX_RUN_BYTES = 256, 8192
 
 
 class ChunkedReader:
-    """Takes the bytes of a chunked body up to its last chunk.
+    """Reads a chunked body up to its last chunk.
 
-    `failure` says what was wrong with them, once something was: what came before that is given out nevertheless.
+    `failure` is set once the body turns out to be malformed; `feed` still returns the data before that point.
     """
 
     def __init__(self) -> None:
         self.failure: RemoteProtocolError | None = None
-        self._remaining = 0  # bytes of data of the chunk under way
-        self._pending = b"\r\n"  # the beginning of a header; before the first one, it is as if a chunk had ended
+        self._remaining = 0  # bytes that are missing from the current chunk's data
+        self._pending = b"\r\n"  # the beginning of a header; initially, the end of an imaginary chunk
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """The body's bytes in `data`, and, once the last chunk begins, everything from its header on."""
+        """Return the body's bytes in `data`, and, once the last chunk begins, everything from its header on."""
         pieces: list[bytes] = []
         rest: bytes | None = None
         try:
@@ -59,18 +60,18 @@ class ChunkedReader:
         elif self._pending:
             data, self._pending = self._pending + data, b""
         end = len(data)
-        last_run = end - SHORTEST_RUN
+        last_run = end - MIN_RUN_BYTES
         while position < end:
-            line_end = data.find(b"\r\n", position + 2, position + LONGEST_HEADER)
+            line_end = data.find(b"\r\n", position + 2, position + MAX_HEADER_BYTES)
             if line_end < 0:
-                self._keep_header(data[position:])
+                self._store_header(data[position:])
                 break
             size = _size(data[position:line_end])
-            if size < SMALL:
+            if size < SMALL_CHUNK_BYTES:
                 if size == 0:
                     return data[position + 2 :]
                 if position <= last_run:
-                    taken = _take_run(data[position : position + LONGEST_RUN], pieces)
+                    taken = _take_run(data[position : position + MAX_RUN_BYTES], pieces)
                     if taken:
                         position += taken
                         continue
@@ -81,20 +82,20 @@ class ChunkedReader:
         self._remaining = max(0, position - end)
         return None
 
-    def _keep_header(self, data: bytes) -> None:
+    def _store_header(self, data: bytes) -> None:
         if not b"\r\n".startswith(data[:2]):
-            raise _misplaced()
-        if len(data) >= LONGEST_HEADER:
+            raise _wrong_length()
+        if len(data) >= MAX_HEADER_BYTES:
             raise RemoteProtocolError("the header of a chunk is too long")
         self._pending = data
 
 
 def _take_run(data: bytes, pieces: list[bytes]) -> int:
-    """Take whole chunks from the beginning of `data` until one is odd; returns how far that goes."""
+    """Read whole chunks from the beginning of `data`, up to an irregular one. Returns how many bytes they take."""
     before, *parts = data.split(b"\r\n")
     if before:
         return 0
-    # What follows the last CRLF may go on.
+    # The last part may be incomplete.
     count = (len(parts) - 1) // 2
     headers, body = parts[0 : 2 * count : 2], parts[1 : 2 * count : 2]
     sizes, lengths = list(map(_size_in_run, headers)), list(map(len, body))
@@ -107,22 +108,22 @@ def _take_run(data: bytes, pieces: list[bytes]) -> int:
 
 @lru_cache(maxsize=512)
 def _size_in_run(header: bytes) -> int:
-    """The size that a header without an extension says; -1 for any other, and for that of the last chunk."""
+    """The size in a header without an extension; -1 for any other header, and for that of the last chunk."""
     match = _HEADER.fullmatch(header)
     return -1 if match is None or b";" in header else int(match[1], 16) or -1
 
 
-# The same few sizes come again and again, and remembering is faster than reading.
+# The same few headers occur again and again, and a cache is faster than parsing.
 @lru_cache(maxsize=512)
 def _size(header: bytes) -> int:
-    """The size that a chunk header says, the CRLF before it included."""
+    """The size in a chunk header, which begins with the CRLF of the chunk before."""
     if header[:2] != b"\r\n":
-        raise _misplaced()
+        raise _wrong_length()
     match = _HEADER.fullmatch(header, 2)
     if match is None:
-        raise RemoteProtocolError("a chunk of the body has no proper header")
+        raise RemoteProtocolError("a chunk of the body has a malformed header")
     return int(match[1], 16)
 
 
-def _misplaced() -> RemoteProtocolError:
-    return RemoteProtocolError("a chunk of the body does not end where it said")
+def _wrong_length() -> RemoteProtocolError:
+    return RemoteProtocolError("a chunk of the body does not end where its header says")

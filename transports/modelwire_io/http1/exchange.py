@@ -1,4 +1,4 @@
-"""One request on a connection of its own, without I/O: for loops that have sockets and timers, but no HTTP client.
+"""One request on its own connection, without I/O: for event loops that have sockets and timers, but no HTTP client.
 
 http = Http11Exchange(command)
 connection = connect(http.address, http.tls)
@@ -22,21 +22,22 @@ _NO_PROXY = ProxyTable("", {})
 
 
 class Http11Exchange:
-    """What becomes of one `SendRequest`: where to connect, what to write, and the events of what is read.
+    """One `SendRequest` over HTTP/1.1: where to connect, the bytes to write, and the events of the bytes read.
 
-    The loop connects to `address` (`host` and `port`), with TLS if `tls` says so, writes what `begin` gives, and hands
-    what it reads to `receive`. Whatever ends the connection before that goes to `end`, and so does more than `timeout`
-    seconds of silence. Once `is_over`, or when the flow says `AbortRequest`, the loop closes the connection.
+    The loop connects to `address` (`host`, `port`), with TLS if `tls` is True, writes the bytes that `begin` returns,
+    and passes the data that it reads to `receive`. If the connection fails or ends, or nothing can be read or written
+    for `timeout` seconds, it calls `end`. It closes the connection once `is_over` is True, or if the flow commands
+    `AbortRequest`.
 
-    Raises `ConnectError` for a request that leads nowhere, or that HTTP/1.1 has no form for, and `LocalProtocolError`
-    for one that must go to a public address alone: that takes a transport that looks at addresses.
+    Raises `ConnectError` for a request with an invalid URL, or that is not valid HTTP/1.1, and `LocalProtocolError` for
+    one that is `public_only`: only a transport that checks addresses can send that.
     """
 
     def __init__(self, command: SendRequest) -> None:
         request = command.request
         if request.public_only:
             raise LocalProtocolError(
-                "a request to a public address alone needs a transport that looks where it connects"
+                "a request that may only go to a public address needs a transport that checks where it connects"
             )
         route = find_route(request, _NO_PROXY)
         self._http = Http11Connection()
@@ -49,27 +50,27 @@ class Http11Exchange:
         self.tls = route.scheme == "https"
         self.timeout = request.timeout
         self.is_begun = False
-        """Whether there was a connection: what fails before that is a failure to connect."""
+        """True once connected. A failure before that is a failure to connect."""
         self.is_over = False
-        """Whether the last event of the request was given out."""
+        """True once the last event of the request has been returned."""
 
     def begin(self) -> bytes:
-        """The connection stands: returns the bytes of the request, to be written."""
+        """To be called once connected; returns the bytes of the request, to be written."""
         self.is_begun = True
         return self.outgoing
 
     def receive(self, data: bytes | bytearray | memoryview) -> list[Event]:
-        """Take what was read, and return the events of it; `b""` is the same as `end()`."""
+        """Take the data read, and return its events; `b""` is the same as `end()`."""
         if not data:
             return self.end()
         self._http.receive_data(bytes(data))
         return self._events()
 
     def end(self, error: BaseException | None = None) -> list[Event]:
-        """There is no connection any more, or there never was one: returns the events of that.
+        """To be called when the connection has ended, or could not be opened; returns the events that follow from it.
 
-        Without an `error` the other side has closed it in good order, which may be how a response ends. A
-        `TimeoutError` says that nothing could be read or written for `timeout` seconds.
+        Without an `error`, the server has closed the connection regularly, which may be how a response ends. Pass a
+        `TimeoutError` if nothing could be read or written for `timeout` seconds.
         """
         if self.is_over:
             return []

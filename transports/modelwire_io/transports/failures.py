@@ -1,4 +1,4 @@
-"""What went wrong with a request, in the words and kinds that a flow is told."""
+"""A transport's errors as events."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from modelwire.events import RequestFailed, RequestFailureKind
 def request_failed(
     request_id: int, error: Exception, *, is_sent: bool, kind: RequestFailureKind = "network", detail: str = ""
 ) -> RequestFailed:
-    """An error as an event. `kind` is for one that is neither a `TimeoutError` nor our own.
+    """An error as an event. `kind` is for an error that is neither a `TimeoutError` nor our own.
 
-    Until a byte of the request may have left, all is a failure to connect, a deadline that passes as well: the flow has
-    to know that nothing was sent.
+    Until a byte of the request may have left, every error is a failure to connect, and so is a deadline that passes:
+    the flow has to know that nothing was sent.
     """
     if not is_sent:
         kind = "connect"
@@ -22,14 +22,14 @@ def request_failed(
         kind = "timeout"
     elif isinstance(error, FlowFailed):
         kind = "network" if error.kind in ("connect", "truncated") else "protocol"
-    return RequestFailed(request_id, kind, detail or explain(error))
+    return RequestFailed(request_id, kind, detail or error_text(error))
 
 
-def explain(error: BaseException) -> str:
-    """The reason. That for a failure to connect is what it was raised from; TLS names the line of its own source."""
+def error_text(error: BaseException) -> str:
+    """The error as text. For a failed connection, use its cause; for TLS, skip the source line that OpenSSL adds."""
     cause = error.__cause__
     if isinstance(error, OSError) and isinstance(cause, OSError):
-        return explain(cause)
+        return error_text(cause)
     if isinstance(error, SSLError):
         return getattr(error, "verify_message", "") or error.reason or str(error)
     return str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)

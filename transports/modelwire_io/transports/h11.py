@@ -1,7 +1,6 @@
-"""h11 over plain sockets, and over anyio streams: the transports that need no HTTP library.
+"""h11 over plain sockets, and over anyio streams: the default transports.
 
-Both drive an `Http11Connection`; what is left to them is to connect, to read and write in time, and to keep
-connections for the next request.
+Both drive an `Http11Connection`. They connect, read and write in time, and pool connections for the next request.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from modelwire_io.net.connection_pool import ConnectionPool
 from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from modelwire_io.net.deadline_streams import DeadlineStream
 from modelwire_io.net.loops import LoopGuard, PerLoop
-from modelwire_io.net.proxies import ProxyTable
+from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import Route, find_route
 
 from .failures import request_failed
@@ -33,7 +32,7 @@ from .failures import request_failed
 READ_SIZE = 64 * 1024  # bytes
 
 # Seconds by which a timer may fire too early; an early `Woken` does no harm.
-EARLY = 0.005
+TIMER_SLACK_S = 0.005
 
 _BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
@@ -42,7 +41,7 @@ class H11Transport:
     """A blocking transport over plain sockets.
 
     `proxy` is for every request (`""`: none), by default the environment's. Raises `InvalidInput` for a proxy that
-    is none.
+    is not valid.
     """
 
     def __init__(self, *, proxy: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
@@ -51,21 +50,24 @@ class H11Transport:
         self.dialer = Dialer()
         self.pool: ConnectionPool[H11Connection] = ConnectionPool()
 
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.proxies)
+
     def open(self, command: SendRequest) -> H11Exchange:
-        """Begin an exchange."""
         return H11Exchange(self, command)
 
     def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         time.sleep(max(0.0, until - self.clock.now()))
 
     def close(self) -> None:
-        """Close every connection that waits for a request, and keep none from now on."""
+        """Close every idle connection, and pool none from now on."""
         for connection in self.pool.close():
             connection.socket.close()
 
     def take(self, route: Route) -> H11Connection | None:
-        """A kept connection that is still good."""
+        """An idle connection that is still open, if there is one."""
         while True:
             found, expired = self.pool.take(route, time.monotonic())
             for connection in expired:
@@ -75,7 +77,7 @@ class H11Transport:
             found.socket.close()
 
     def put(self, route: Route, connection: H11Connection) -> None:
-        """Keep a connection for the next request, or close it where it is good for none."""
+        """Pool a connection for the next request, or close it if it cannot be reused."""
         dropped = [connection]
         if connection.http.is_reusable:
             dropped = self.pool.put(route, connection, time.monotonic())
@@ -103,13 +105,11 @@ class H11Exchange:
         self._progress = _Progress()
 
     def receive(self, until: float) -> Event:
-        """The next event, or `Woken` at `until`."""
         connection = self._connection
         event = None if connection is None else connection.http.next_event()
         return self._advance(until) if event is None else event
 
     def close(self) -> None:
-        """Let go of the connection: keep it if its response is over, else close it."""
         connection, self._connection = self._connection, None
         if connection is not None and self._route is not None:
             self._transport.put(self._route, connection)
@@ -128,22 +128,22 @@ class H11Exchange:
                 connection.http.receive_data(connection.socket.recv(READ_SIZE))
             return event
         except (FlowFailed, *_BROKEN) as error:
-            is_due = time.monotonic() >= deadline - EARLY
+            is_due = time.monotonic() >= deadline - TIMER_SLACK_S
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
     def _begin(self, deadline: float) -> H11Connection:
-        """Connect, or take a kept connection, and send the request.
+        """Connect, or take an idle connection, and send the request.
 
-        A request that must not be sent twice gets a new connection: a kept one may turn out dead only after that.
+        A request that must not be sent twice gets a new connection: an idle one may turn out to be dead after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
         kept = self._transport.take(route) if self._request.repeatable else None
         if kept is None:
-            connected = self._transport.dialer.dial(route, min(deadline, time.monotonic() + self._request.timeout))
+            connected = self._transport.dialer.dial(route, min(deadline, time.monotonic() + self._request.silence))
             kept = H11Connection(connected)
         connection = self._connection = kept
         connection.socket.deadline = deadline
-        connection.socket.settimeout(self._request.timeout)
+        connection.socket.settimeout(self._request.silence)
         time_left(deadline)
         request = self._request
         outgoing = connection.http.send(
@@ -155,7 +155,7 @@ class H11Exchange:
         except TimeoutError:
             raise
         except OSError:
-            # The server may have said why before it closed: reading will tell, or that there is no answer.
+            # The server may have sent a response before it closed: reading will show.
             connection.http.close_after_response()
         return connection
 
@@ -169,16 +169,19 @@ class AsyncH11Transport:
         self.dialer = Dialer()
         self.pools = PerLoop(AsyncH11Pool, AsyncH11Pool.close)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.proxies)
+
     def open(self, command: SendRequest) -> AsyncH11Exchange:
-        """Begin an exchange."""
         return AsyncH11Exchange(self, command)
 
     async def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         await anyio.sleep(max(0.0, until - self.clock.now()))
 
     async def close(self) -> None:
-        """Close every connection of this event loop; those of another are closed when that comes to its end."""
+        """Close every connection of this event loop. Those of another are closed when that loop ends."""
         await self.pools.close()
 
 
@@ -191,13 +194,13 @@ class AsyncH11Connection:
 
 
 class AsyncH11Pool:
-    """The connections of one event loop that wait for a request."""
+    """The idle connections of one event loop."""
 
     def __init__(self) -> None:
         self.kept: ConnectionPool[AsyncH11Connection] = ConnectionPool()
 
     async def take(self, route: Route) -> AsyncH11Connection | None:
-        """A kept connection that is still good."""
+        """An idle connection that is still open, if there is one."""
         while True:
             found, expired = self.kept.take(route, time.monotonic())
             for connection in expired:
@@ -207,7 +210,7 @@ class AsyncH11Pool:
             await found.stream.aclose()
 
     async def put(self, route: Route, connection: AsyncH11Connection) -> None:
-        """Keep a connection for the next request, or close it where it is good for none."""
+        """Pool a connection for the next request, or close it if it cannot be reused."""
         dropped = [connection]
         if connection.http.is_reusable:
             dropped = self.kept.put(route, connection, time.monotonic())
@@ -215,7 +218,7 @@ class AsyncH11Pool:
             await entry.stream.aclose()
 
     async def close(self) -> None:
-        """Close every connection, and keep none from now on."""
+        """Close every connection, and pool none from now on."""
         for connection in self.kept.close():
             await connection.stream.aclose()
 
@@ -234,14 +237,13 @@ class AsyncH11Exchange:
         self._progress = _Progress()
 
     async def receive(self, until: float) -> Event:
-        """The next event, or `Woken` at `until`."""
         self._home.check()
         connection = self._connection
         event = None if connection is None else connection.http.next_event()
         return await self._advance(until) if event is None else event
 
     async def deliver_to(self, take: EventCallback, until: float) -> None:
-        """Hand every event to `take` until nothing more is wanted: those of a body as the stream brings them."""
+        """Hand every event to the callback, those of a body from the event loop's own callback."""
         wanted: float | None = until
         while wanted is not None:
             event = await self.receive(wanted)
@@ -250,14 +252,13 @@ class AsyncH11Exchange:
                 wanted = await self._deliver_body(take, wanted)
 
     async def close(self) -> None:
-        """Let go of the connection: keep it if its response is over, else close it."""
         self._home.check()
         connection, self._connection = self._connection, None
         if connection is not None and self._route is not None and self._pool is not None:
             await self._pool.put(self._route, connection)
 
     async def _deliver_body(self, take: EventCallback, until: float) -> float | None:
-        """Let the stream hand what comes to HTTP, and HTTP its events to `take`; returns what that said last."""
+        """Hand the events of the body to the callback as the stream receives them; return the next deadline."""
         assert self._connection is not None
         stream, http = self._connection.stream, self._connection.http
         to_monotonic = time.monotonic() - self._transport.clock.now()
@@ -279,7 +280,7 @@ class AsyncH11Exchange:
             if not take_events():
                 await stream.deliver_to(take_data)
         except _BROKEN as error:
-            is_due = time.monotonic() >= stream.deadline - EARLY
+            is_due = time.monotonic() >= stream.deadline - TIMER_SLACK_S
             return take(self._progress.fail(self._request_id, error, is_due=is_due))
         return wanted
 
@@ -297,28 +298,28 @@ class AsyncH11Exchange:
                 connection.http.receive_data(await connection.stream.receive())
             return event
         except (FlowFailed, *_BROKEN) as error:
-            is_due = time.monotonic() >= deadline - EARLY
+            is_due = time.monotonic() >= deadline - TIMER_SLACK_S
             return self._progress.fail(self._request_id, error, is_due=is_due)
 
     async def _dial(self, route: Route, seconds: float) -> DeadlineStream:
-        # `anyio.fail_after` would take twice as long.
+        # `anyio.fail_after` takes twice as long.
         with anyio.CancelScope(deadline=anyio.current_time() + seconds):
             return await dial(self._transport.dialer, route)
         raise TimeoutError("timed out")
 
     async def _begin(self, deadline: float) -> AsyncH11Connection:
-        """Connect, or take a kept connection, and send the request.
+        """Connect, or take an idle connection, and send the request.
 
-        A request that must not be sent twice gets a new connection: a kept one may turn out dead only after that.
+        A request that must not be sent twice gets a new connection: an idle one may turn out to be dead after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
         pool = self._pool = await self._transport.pools.get()
         kept = await pool.take(route) if self._request.repeatable else None
         if kept is None:
-            kept = AsyncH11Connection(await self._dial(route, min(deadline - time.monotonic(), self._request.timeout)))
+            kept = AsyncH11Connection(await self._dial(route, min(deadline - time.monotonic(), self._request.silence)))
         connection = self._connection = kept
         connection.stream.deadline = deadline
-        connection.stream.silence = self._request.timeout
+        connection.stream.silence = self._request.silence
         time_left(deadline)
         request = self._request
         outgoing = connection.http.send(
@@ -330,25 +331,25 @@ class AsyncH11Exchange:
         except TimeoutError:
             raise
         except _BROKEN:
-            # The server may have said why before it closed: reading will tell, or that there is no answer.
+            # The server may have sent a response before it closed: reading will show.
             connection.http.close_after_response()
         return connection
 
 
 class _Progress:
-    """How far an exchange has come, and what its failure means then."""
+    """How far an exchange has come, and what an error means then."""
 
     def __init__(self) -> None:
         self.is_sent = False  # a byte of the request may have left
         self._is_over = False
 
     def check(self, http: Http11Connection | None) -> None:
-        """Raises `RuntimeError` where there is nothing more to be received."""
+        """Raises `RuntimeError` if the response is over."""
         if self._is_over or (http is not None and http.is_over):
             raise RuntimeError("receive() was called after the end of the response")
 
     def fail(self, request_id: int, error: Exception, *, is_due: bool) -> Event:
-        """What went wrong with a connection, as an event."""
+        """An error of the connection as an event."""
         self._is_over = True
         if is_due and self.is_sent and isinstance(error, TimeoutError):
             return Woken()

@@ -1,108 +1,137 @@
-"""httpx, or httpx2, as a transport: the same adapter over either.
-
-What httpx does not do is added: an absolute deadline under every blocking read (it starts its timeout anew at each
-byte), inflating in bounded steps, addresses that are checked where the connection is made, and a proxy chosen per
-request.
-"""
+"""httpx, or httpx2, as a transport: an adapter over a client object."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from modelwire.commands import SendRequest
-from modelwire.errors import FlowFailed
-from modelwire.events import (
-    BodyReceived,
-    Event,
-    RequestFailed,
-    RequestFailureKind,
-    ResponseEnded,
-    ResponseStarted,
-    Woken,
-)
+from modelwire.errors import ConnectError, FlowFailed, InvalidInput, LocalProtocolError
+from modelwire.events import BodyReceived, Event, RequestFailureKind, ResponseEnded, ResponseStarted, Woken
 from modelwire.formats.inflate import Inflater
 from modelwire.http import Headers, content_coding
 from modelwire_io.clock import SystemClock
-from modelwire_io.net.loops import LoopGuard
-from modelwire_io.net.proxies import ProxyTable
+from modelwire_io.net.loops import LoopGuard, PerLoop
+from modelwire_io.net.proxies import ProxyTable, proxy_secrets
+from modelwire_io.net.routes import Route, find_route
 
 from .failures import request_failed
 from .httpx_backend import deadline_in
-from .httpx_logs import our_request
-from .httpx_pools import AsyncPools, Library, Pools, StepInfo, begins_to_send, is_doubtful
+from .httpx_client import (
+    PUBLIC_ONLY,
+    REPEATABLE,
+    TARGET,
+    Library,
+    load_library,
+    open_async_client,
+    open_client,
+    request_body,
+)
+from .httpx_logs import hide_details, install_log_filter
+from .pinning import pin_address, pin_address_async
 
-# How httpcore and h11 say that a response was cut off, which is no fault of its HTTP.
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+
+_NO_PROXY = ProxyTable("", {})
+# Scheme and authority of a URL.
+_SITE = re.compile(r"https?://[^/?#]*")
+_OPERATIONS = ("connect", "read", "write", "pool")
+# Parts of the messages by which httpcore and h11 say that a response was cut off.
 _CUT_OFF = ("closed connection", "disconnected")
+# Errors of httpx that come before a byte of the request can have left.
+_CONNECT_ERRORS = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 
 
 class HttpxTransport:
-    """A blocking transport over httpx or httpx2 (`library`).
+    """A blocking transport over an httpx or httpx2 client.
 
-    `proxy` is for every request (`""`: none), by default the environment's. Raises `InvalidInput` where the library
-    is not installed, or the proxy is none.
+    `client` is one that the program has already, with its proxies, TLS and limits; the program closes it. Its auth,
+    cookies and redirects are not used. Without `client`, the transport makes clients of its own (of `library`), which
+    keep more promises; `proxy` is then for every request (`""`: none), by default the environment's.
+
+    Raises `InvalidInput` if the library is not installed, or the proxy or the client is not valid.
     """
 
     def __init__(
-        self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
+        self,
+        client: httpx.Client | httpx2.Client | None = None,
+        *,
+        proxy: str | None = None,
+        library: Library = "httpx",
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.clock = SystemClock()
-        self.proxies = ProxyTable(proxy, environment)
-        self._pools = Pools(library, self.proxies)
+        self.library = HttpxLibrary(client, "Client", library, proxy, environment)
+        self._given = client
+        self._own: Any = None
+
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.library.proxies)
+
+    def client(self) -> Any:
+        """The httpx client to send with."""
+        if self._given is not None:
+            return self.library.checked(self._given)
+        if self._own is None:
+            self._own = open_client(self.library.httpx, self.library.proxies)
+        return self._own
 
     def open(self, command: SendRequest) -> HttpxExchange:
-        """Begin an exchange."""
-        return HttpxExchange(self._pools, self.clock, command)
+        return HttpxExchange(self, command)
 
     def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         time.sleep(max(0.0, until - self.clock.now()))
 
     def close(self) -> None:
-        """Close every connection."""
-        self._pools.close()
+        """Close every connection of the transport's own client. The program's client stays open."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            own.close()
 
 
 class HttpxExchange:
     """One request over httpx."""
 
-    def __init__(self, pools: Pools, clock: SystemClock, command: SendRequest) -> None:
-        self._pools = pools
-        self._clock = clock
+    def __init__(self, transport: HttpxTransport, command: SendRequest) -> None:
+        self._transport = transport
         self._request_id = command.request_id
-        self._request = command.request
-        self._is_sent = False
+        self._sending = _Sending(transport.library, command)
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
-        """The next event, or `Woken` at `until`."""
-        if not self._is_sent and self._clock.now() >= until:
+        left = until - self._transport.clock.now()
+        if left <= 0 and not self._sending.may_have_left:
             self._events.close()
             return request_failed(self._request_id, TimeoutError(), is_sent=False)
+        self._sending.time_left = left
         try:
-            with our_request(), deadline_in(until - self._clock.now()):
+            with hide_details(), deadline_in(left):
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, self._pools.httpx.TransportError) as error:
-            is_late = isinstance(error, self._pools.httpx.TimeoutException)
-            if is_late and self._clock.now() >= until and self._is_sent:
-                return Woken()
-            return _failed(self._request_id, self._pools.httpx, error, is_sent=self._is_sent)
+        except (FlowFailed, OSError, self._sending.httpx.TransportError) as error:
+            return self._sending.failed(error, is_late=self._transport.clock.now() >= until)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        with our_request():
+        with hide_details():
             self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
-        request = self._pools.request(self._request, self._note)
-        response = self._pools.pool_for(self._request).handle_request(request)
+        sending = self._sending
+        route = sending.find_route()
+        address = pin_address(route, sending.time_left) if sending.must_pin else None
+        request = sending.request(route, address, sending.on_step)
+        response = self._transport.client().send(request, stream=True, auth=None, follow_redirects=False)
         headers = _headers(response)
         try:
             yield ResponseStarted(self._request_id, response.status_code, headers)
@@ -112,72 +141,95 @@ class HttpxExchange:
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
         finally:
-            if is_doubtful(response, headers):
-                response.extensions["network_stream"].close()
             response.close()
         yield ResponseEnded(self._request_id)
 
-    def _note(self, step: str, info: StepInfo) -> None:
-        self._is_sent = self._is_sent or begins_to_send(step, info)
-
 
 class AsyncHttpxTransport:
-    """The same for async code, on asyncio and on trio."""
+    """The same for async code, on asyncio and on trio, over an `AsyncClient`.
+
+    A client of the program's belongs to the event loop in which the program uses it.
+    """
 
     def __init__(
-        self, *, proxy: str | None = None, library: Library = "httpx", environment: Mapping[str, str] = os.environ
+        self,
+        client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        *,
+        proxy: str | None = None,
+        library: Library = "httpx",
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.clock = SystemClock()
-        self.proxies = ProxyTable(proxy, environment)
-        self._pools = AsyncPools(library, self.proxies)
+        self.library = HttpxLibrary(client, "AsyncClient", library, proxy, environment)
+        self._given = client
+        self._own: PerLoop[Any] = PerLoop(self._open_client, _close_client)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.library.proxies)
+
+    async def client(self) -> Any:
+        """The httpx client to send with, in this event loop."""
+        return await self._own.get() if self._given is None else self.library.checked(self._given)
 
     def open(self, command: SendRequest) -> AsyncHttpxExchange:
-        """Begin an exchange."""
-        return AsyncHttpxExchange(self._pools, self.clock, command)
+        return AsyncHttpxExchange(self, command)
 
     async def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         await anyio.sleep(max(0.0, until - self.clock.now()))
 
     async def close(self) -> None:
-        """Close every connection of this event loop; those of another are closed when that comes to its end."""
-        await self._pools.close()
+        """Close every connection of the transport's own client in this event loop.
+
+        Those of another event loop are closed when it ends. The program's client stays open.
+        """
+        await self._own.close()
+
+    def _open_client(self) -> Any:
+        return open_async_client(self.library.httpx, self.library.proxies)
+
+
+async def _close_client(client: Any) -> None:
+    await client.aclose()
 
 
 class AsyncHttpxExchange:
     """One request over httpx."""
 
-    def __init__(self, pools: AsyncPools, clock: SystemClock, command: SendRequest) -> None:
-        self._pools = pools
-        self._clock = clock
+    def __init__(self, transport: AsyncHttpxTransport, command: SendRequest) -> None:
+        self._transport = transport
         self._request_id = command.request_id
-        self._request = command.request
-        self._home = LoopGuard()
-        self._is_sent = False
+        self._loop = LoopGuard()
+        self._sending = _Sending(transport.library, command)
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
-        """The next event, or `Woken` at `until`."""
-        self._home.check()
+        self._loop.check()
+        left = self._sending.time_left = until - self._transport.clock.now()
         try:
-            with our_request(), anyio.move_on_after(until - self._clock.now()):
+            with hide_details(), anyio.move_on_after(left):
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, self._pools.httpx.TransportError) as error:
-            return _failed(self._request_id, self._pools.httpx, error, is_sent=self._is_sent)
-        return Woken() if self._is_sent else request_failed(self._request_id, TimeoutError(), is_sent=False)
+        except (FlowFailed, OSError, self._sending.httpx.TransportError) as error:
+            return self._sending.failed(error, is_late=False)
+        if self._sending.may_have_left:
+            return Woken()
+        return request_failed(self._request_id, TimeoutError(), is_sent=False)
 
     async def close(self) -> None:
-        """Let go of the connection."""
-        self._home.check()
-        with our_request():
+        self._loop.check()
+        with hide_details():
             await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        request = self._pools.request(self._request, self._note)
-        pool = await self._pools.pool_for(self._request)
-        response = await pool.handle_async_request(request)
+        sending = self._sending
+        route = sending.find_route()
+        address = await pin_address_async(route, sending.time_left) if sending.must_pin else None
+        request = sending.request(route, address, sending.on_step_async)
+        client = await self._transport.client()
+        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
         headers = _headers(response)
         stream = aiter(response.stream)
         try:
@@ -188,42 +240,147 @@ class AsyncHttpxExchange:
                     yield BodyReceived(self._request_id, piece)
             inflater.end()
         finally:
-            if is_doubtful(response, headers):
-                await response.extensions["network_stream"].aclose()
-            # httpcore shields this from being cancelled.
-            await response.aclose()
-            await self._run_out(stream)
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+                await self._run_out(stream)
         yield ResponseEnded(self._request_id)
 
-    async def _note(self, step: str, info: StepInfo) -> None:
-        self._is_sent = self._is_sent or begins_to_send(step, info)
-
     async def _run_out(self, stream: AsyncIterator[bytes]) -> None:
-        """Let the generators inside httpx come to their end, which is near: the connection is closed, or was read out.
+        """Let the generators inside httpx end, now that the response is closed.
 
-        httpx does not close them, and one that is left for the garbage collector is a ResourceWarning on trio.
+        httpx does not close them, and trio warns of a generator that is left to the garbage collector.
         """
         try:
             async for _ in stream:
                 pass
-        except self._pools.httpx.TransportError:
+        except (self._sending.httpx.TransportError, self._sending.httpx.StreamError):
             pass
+
+
+class HttpxLibrary:
+    """httpx or httpx2, and whose client it is that requests are sent with."""
+
+    def __init__(
+        self, client: object, kind: str, library: Library, proxy: str | None, environment: Mapping[str, str]
+    ) -> None:
+        name = library if client is None else _library_of(client, kind)
+        self.httpx: ModuleType = load_library(name)
+        if client is not None and not isinstance(client, getattr(self.httpx, kind)):
+            raise InvalidInput(f"the client is a {type(client).__name__}: this transport needs an {name}.{kind}")
+        # True for a client of our own, which keeps the deadline and checks addresses.
+        self.is_strict = client is None
+        self.proxies = ProxyTable(proxy, environment) if client is None else _NO_PROXY
+        install_log_filter(name)
+
+    def checked(self, client: Any) -> Any:
+        """The program's client. Raises `LocalProtocolError` if the program has closed it."""
+        if client.is_closed:
+            raise LocalProtocolError("the httpx client of this transport is closed: keep it open while it is used")
+        return client
+
+
+def _library_of(client: object, kind: str) -> str:
+    for base in type(client).__mro__:
+        name = base.__module__.partition(".")[0]
+        if name in ("httpx", "httpx2"):
+            return name
+    raise InvalidInput(f"the client is a {type(client).__name__}: this transport needs an httpx.{kind}")
+
+
+class _Sending:
+    """One request on its way: its form for httpx, how far it has come, and what an error means then."""
+
+    def __init__(self, library: HttpxLibrary, command: SendRequest) -> None:
+        self.httpx = library.httpx
+        self.time_left = 0.0  # seconds to the deadline
+        self._library = library
+        self._request_id = command.request_id
+        self._request = command.request
+        self._is_traced = False  # the client reports its steps
+        self._is_sent = False  # a byte of the request may have left
+
+    @property
+    def may_have_left(self) -> bool:
+        """True if a byte of the request may have left."""
+        return self._is_sent
+
+    @property
+    def must_pin(self) -> bool:
+        """True if the address has to be checked before the client connects to it."""
+        return self._request.public_only and not self._library.is_strict
+
+    def find_route(self) -> Route:
+        """The direct route; the client adds the proxies.
+
+        Raises `ConnectError` if the URL leads nowhere, or to an address that is not public and must be.
+        """
+        route = find_route(self._request, self._library.proxies)
+        return route._replace(proxy=None)
+
+    def request(self, route: Route, address: str | None, trace: object) -> Any:
+        """The request in httpx's terms: what the flow gave and its framing, and nothing else.
+
+        It goes to `address` if there is one. `trace` is called with each step
+        (https://www.encode.io/httpcore/extensions/#trace). Raises `ConnectError` for a host name that is not valid.
+        """
+        request = self._request
+        extensions: dict[str, Any] = {"timeout": dict.fromkeys(_OPERATIONS, self._timeout()), "trace": trace}
+        url = request.url
+        if self._library.is_strict:
+            # httpx would normalize the path of a URL.
+            extensions[TARGET] = route.target(request).encode()
+            extensions[PUBLIC_ONLY] = route.public_only
+            extensions[REPEATABLE] = request.repeatable
+            url = _SITE.findall(url)[0]
+        try:
+            parsed = self.httpx.URL(url)
+            if address is not None:
+                extensions["sni_hostname"] = route.host
+                parsed = parsed.copy_with(host=address)
+            return self.httpx.Request(
+                request.method,
+                parsed,
+                headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in route.headers(request)],
+                stream=request_body(self.httpx, request.body),
+                extensions=extensions,
+            )
+        except (self.httpx.InvalidURL, UnicodeError) as error:
+            raise ConnectError(str(error)) from None
+
+    def on_step(self, step: str, info: Mapping[str, Any]) -> None:
+        """Note a step of httpcore: does the request itself begin to leave, and not the one for a tunnel?"""
+        self._is_traced = True
+        if step.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self._is_sent = True
+
+    async def on_step_async(self, step: str, info: Mapping[str, Any]) -> None:
+        self.on_step(step, info)
+
+    def failed(self, error: Exception, *, is_late: bool) -> Event:
+        """An error of httpx, or of ours, as an event; `Woken` if it came because the deadline has."""
+        is_sent = self._is_sent
+        if not self._is_traced:
+            # A client with a transport of its own reports no steps: only some errors say that nothing was sent.
+            is_sent = type(error).__name__ not in _CONNECT_ERRORS and not isinstance(error, FlowFailed)
+        if is_late and is_sent and isinstance(error, self.httpx.TimeoutException):
+            return Woken()
+        kind, detail = self._explain(error)
+        return request_failed(self._request_id, error, is_sent=is_sent, kind=kind, detail=detail)
+
+    def _explain(self, error: Exception) -> tuple[RequestFailureKind, str]:
+        if isinstance(error, self.httpx.TimeoutException):
+            return "timeout", ""
+        if isinstance(error, self.httpx.ProtocolError):
+            # Without the part that quotes the server, which may hold a secret.
+            detail = str(error).partition(":")[0]
+            return ("network" if any(mark in detail for mark in _CUT_OFF) else "protocol"), detail
+        return ("network", "") if isinstance(error, self.httpx.NetworkError | OSError) else ("protocol", "")
+
+    def _timeout(self) -> float:
+        """Seconds that one operation may take. Our own client keeps the deadline besides."""
+        silence = self._request.silence
+        return silence if self._library.is_strict else max(0.001, min(silence, self.time_left))
 
 
 def _headers(response: Any) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
-
-
-def _failed(request_id: int, httpx: ModuleType, error: Exception, *, is_sent: bool) -> RequestFailed:
-    """An exception of httpx, or of ours, as an event."""
-    kind: RequestFailureKind = "protocol"
-    detail = ""
-    if isinstance(error, httpx.TimeoutException):
-        kind = "timeout"
-    elif isinstance(error, httpx.NetworkError):
-        kind = "network"
-    elif isinstance(error, httpx.ProtocolError):
-        # It quotes what came, and that may hold a secret.
-        detail = str(error).partition(":")[0]
-        kind = "network" if any(mark in detail for mark in _CUT_OFF) else "protocol"
-    return request_failed(request_id, error, is_sent=is_sent, kind=kind, detail=detail)

@@ -1,4 +1,4 @@
-"""No network at all: requests go straight into the emulators, and time passes only as far as somebody waits for it."""
+"""A transport without a network: requests go straight to the emulators, and time passes only while a flow waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BASE_URL = "http://emulators.invalid"
 class MemoryTransport:
     """A blocking transport into emulators, by provider, with a virtual clock.
 
-    A provider is reached under `base_urls[name]`, and also under the addresses of its real service.
+    A provider is reached under `base_urls[name]`, and under the addresses of its real service.
     """
 
     def __init__(self, emulators: Mapping[str, Emulator] | None = None, clock: VirtualClock | None = None) -> None:
@@ -38,18 +38,16 @@ class MemoryTransport:
         }
 
     def open(self, command: SendRequest) -> MemoryExchange:
-        """Begin an exchange."""
         return MemoryExchange(self, command)
 
     def sleep(self, until: float) -> None:
-        """Let time pass."""
         self.clock.advance_to(until)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
     def route(self, request: Request) -> tuple[Emulator, EmulatorRequest] | None:
-        """The emulator that a request is for, and the request as that sees it."""
+        """The emulator that a request is for, and the request in its terms; None if no emulator has this address."""
         try:
             name = self._real_origins.get(origin(request.url))
         except InvalidInput:
@@ -81,7 +79,6 @@ class MemoryExchange:
         self._events: Iterator[tuple[float, Event]] | None = None
 
     def receive(self, until: float) -> Event:
-        """The next event, or `Woken` when it would come later than `until`; the clock stands at when it came."""
         if self._events is None:
             self._events = _events(self._transport, self._command)
         found = next(self._events, None)
@@ -92,11 +89,11 @@ class MemoryExchange:
         return event if moment <= until else Woken()
 
     def close(self) -> None:
-        """Nothing more will be asked for."""
+        """Nothing to close."""
 
 
 class AsyncMemoryTransport:
-    """The same for async code; it never waits for anything, on any event loop or none."""
+    """The same for async code. It never waits, so any event loop can run it."""
 
     def __init__(self, emulators: Mapping[str, Emulator] | None = None, clock: VirtualClock | None = None) -> None:
         self._blocking = MemoryTransport(emulators, clock)
@@ -105,15 +102,13 @@ class AsyncMemoryTransport:
         self.base_urls = self._blocking.base_urls
 
     def open(self, command: SendRequest) -> AsyncMemoryExchange:
-        """Begin an exchange."""
         return AsyncMemoryExchange(self._blocking.open(command))
 
     async def sleep(self, until: float) -> None:
-        """Let time pass."""
         self._blocking.sleep(until)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class AsyncMemoryExchange:
@@ -123,11 +118,10 @@ class AsyncMemoryExchange:
         self._blocking = blocking
 
     async def receive(self, until: float) -> Event:
-        """The next event, or `Woken` when it would come later than `until`."""
         return self._blocking.receive(until)
 
     async def close(self) -> None:
-        """Nothing more will be asked for."""
+        """Nothing to close."""
         self._blocking.close()
 
 
@@ -135,25 +129,25 @@ def _all_emulators() -> dict[str, Emulator]:
     return {name: kind() for name, kind in EMULATORS.items()}
 
 
-def _hosts(endpoints: type[msgspec.Struct]) -> list[str]:
-    return [url for url in msgspec.structs.asdict(endpoints()).values() if url.startswith("https:")]
+def _hosts(endpoints: msgspec.Struct) -> list[str]:
+    return [url for url in msgspec.structs.asdict(endpoints).values() if url.startswith("https:")]
 
 
 def _events(transport: MemoryTransport, command: SendRequest) -> Iterator[tuple[float, Event]]:
-    """What comes of a request, each event with its time."""
+    """The events of a request, each with its time."""
     routed = transport.route(command.request)
     if routed is None:
-        failed = RequestFailed(command.request_id, "connect", "there is no emulator of this host")
+        failed = RequestFailed(command.request_id, "connect", "no emulator has this address")
         return iter([(transport.clock.now(), failed)])
     emulator, request = routed
     response = emulator.handle(request, transport.clock.now())
-    return _answer(response, transport.clock, command.request_id, command.request.timeout)
+    return _response_events(response, transport.clock, command.request_id, command.request.silence)
 
 
-def _answer(
+def _response_events(
     response: EmulatorResponse, clock: VirtualClock, request_id: int, timeout: float
 ) -> Iterator[tuple[float, Event]]:
-    """A response as events, or as far as there is no silence longer than `timeout`."""
+    """A response as events, until a silence longer than `timeout`."""
     yield clock.now(), ResponseStarted(request_id, response.status, response.headers)
     heard = list(takewhile(lambda chunk: chunk.pause <= timeout, response.chunks))
     for chunk in heard:

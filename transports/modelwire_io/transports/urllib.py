@@ -1,4 +1,4 @@
-"""A transport of Python's own: `http.client`, and nothing to be installed."""
+"""A transport over Python's own `http.client`, without any other package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modelwire.events import Event, ResponseEnded, Woken
 from modelwire_io.clock import SystemClock
 from modelwire_io.net.connect import Dialer
 from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
-from modelwire_io.net.proxies import ProxyTable
+from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import find_route
 
 from .stdlib_http import StrictResponse, failed, response_events
@@ -22,12 +22,12 @@ from .stdlib_http import StrictResponse, failed, response_events
 class UrllibTransport:
     """A blocking transport over Python's own HTTP client: a new connection for each request.
 
-    It keeps every deadline, and checks and pins addresses that must be public. What it does not promise is what
-    `http.client` does not: a chunk that does not end in CRLF passes, a chunk header that is no number counts as a
-    connection that broke, and a head of more than 100 lines is refused.
+    It keeps every deadline, and checks and pins addresses that must be public. `http.client` has limits that it
+    shares: it accepts a chunk that does not end in CRLF, it treats a chunk size that is not a number as a broken
+    connection, and it refuses a head of more than 100 lines.
 
     `proxy` is for every request (`""`: none), by default the environment's: http:// ones, and with python-socks
-    socks5:// ones. Raises `InvalidInput` for a proxy that is none.
+    socks5:// ones. Raises `InvalidInput` for a proxy that is not valid.
     """
 
     def __init__(self, *, proxy: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
@@ -35,16 +35,19 @@ class UrllibTransport:
         self.proxies = ProxyTable(proxy, environment)
         self.dialer = Dialer()
 
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.proxies)
+
     def open(self, command: SendRequest) -> UrllibExchange:
-        """Begin an exchange."""
         return UrllibExchange(self, command)
 
     def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         time.sleep(max(0.0, until - self.clock.now()))
 
     def close(self) -> None:
-        """No connection waits for another request."""
+        """Nothing to close: no connection is pooled."""
 
 
 class UrllibExchange:
@@ -60,7 +63,6 @@ class UrllibExchange:
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
-        """The next event, or `Woken` at `until`."""
         self._deadline = time.monotonic() + until - self._transport.clock.now()
         if self._socket is not None:
             self._socket.deadline = self._deadline
@@ -74,13 +76,12 @@ class UrllibExchange:
             return failed(self._request_id, error, is_sent=self._is_sent)
 
     def close(self) -> None:
-        """Close the connection."""
         self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
         request = self._request
         route = find_route(request, self._transport.proxies)
-        connected = self._transport.dialer.dial(route, min(self._deadline, time.monotonic() + request.timeout))
+        connected = self._transport.dialer.dial(route, min(self._deadline, time.monotonic() + request.silence))
         self._socket = connected
         connection = HTTPConnection(route.host, route.port)
         connection.sock = connected
@@ -88,7 +89,7 @@ class UrllibExchange:
         response: HTTPResponse | None = None
         try:
             connected.deadline = self._deadline
-            connected.settimeout(request.timeout)
+            connected.settimeout(request.silence)
             connection.putrequest(request.method, route.target(request), skip_host=True, skip_accept_encoding=True)
             for name, value in route.headers(request):
                 connection.putheader(name, value)
@@ -96,7 +97,7 @@ class UrllibExchange:
             try:
                 connection.endheaders(request.body or None)
             except ConnectionError:
-                pass  # the server may have said why before it closed
+                pass  # the server may have sent a response before it closed
             response = connection.getresponse()
             headers = tuple(response.headers.raw_items())
             yield from response_events(self._request_id, response.status, headers, response)

@@ -1,75 +1,318 @@
-"""urllib3 as a transport: its connections and pools, over sockets that keep a deadline."""
+"""urllib3 as a transport: an adapter over a `PoolManager`, or over connections of our own."""
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Mapping
+from typing import Any, Self
+
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import SKIP_HEADER, Timeout
 
 from modelwire.commands import SendRequest
-from modelwire.errors import InvalidInput
+from modelwire.errors import ConnectError, FlowFailed, InvalidInput
+from modelwire.events import Event, ResponseEnded, Woken
+from modelwire.http import Headers
 from modelwire_io.clock import SystemClock
-from modelwire_io.net.connect import Dialer
-from modelwire_io.net.proxies import ProxyTable
-from modelwire_io.net.routes import Route
+from modelwire_io.net.connect import Dialer, is_numeric, time_left
+from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
+from modelwire_io.net.proxies import ProxyTable, proxy_secrets
+from modelwire_io.net.routes import Route, find_route
 
-if TYPE_CHECKING:
-    from .urllib3_exchange import RoutePool, Urllib3Exchange
+from .pinning import pin_address
+from .stdlib_http import StrictResponse, failed, response_events
 
-# Connections that are kept for one route, and routes that connections are kept for.
-MOST_OF_ONE = 20
-MOST_ROUTES = 50
+# Connections pooled for one route, and routes with pools of their own.
+MAX_IDLE_PER_ROUTE = 20
+MAX_ROUTES = 50
+
+_NO_PROXY = ProxyTable("", {})
 
 
 class Urllib3Transport:
     """A blocking transport over urllib3.
 
-    It keeps every deadline, and checks and pins addresses that must be public. What it does not promise: a connection
-    that the server closed just when it was used again is a failure of the network, which the flow may try again; kept
-    connections do not expire; and all that `UrllibTransport` does not promise, since urllib3 reads by `http.client`.
+    `pool` is a `PoolManager` (or `ProxyManager`) that the program has already, with its proxies, TLS and limits; the
+    program clears it. Without `pool`, the transport makes connections of its own, which keep more promises (see
+    `docs/transports.md`); `proxy` is then for every request (`""`: none), by default the environment's: http://
+    proxies, and with python-socks socks5:// ones.
 
-    `proxy` is for every request (`""`: none), by default the environment's: http:// ones, and with python-socks
-    socks5:// ones. Raises `InvalidInput` where urllib3 is not installed, or the proxy is none.
+    Raises `InvalidInput` for a proxy or a pool that is not valid.
     """
 
-    def __init__(self, *, proxy: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        pool: PoolManager | None = None,
+        *,
+        proxy: str | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        if pool is not None and not isinstance(pool, PoolManager):
+            raise InvalidInput(f"the pool is a {type(pool).__name__}: this transport needs a PoolManager")
         self.clock = SystemClock()
-        self.proxies = ProxyTable(proxy, environment)
-        try:
-            from .urllib3_exchange import RoutePool, Urllib3Exchange
-        except ImportError:
-            raise InvalidInput("urllib3 is not installed: pip install 'modelwire[urllib3]'") from None
-        self._begin = Urllib3Exchange
-        self._open_pool = RoutePool
+        self.proxies = ProxyTable(proxy, environment) if pool is None else _NO_PROXY
+        self._given = pool
         self._dialer = Dialer()
         self._lock = threading.Lock()
-        self._pools: dict[Route, RoutePool] = {}
+        self._pools: dict[Route, _RoutePool] = {}
+
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords of the proxies."""
+        return proxy_secrets(self.proxies)
 
     def open(self, command: SendRequest) -> Urllib3Exchange:
-        """Begin an exchange."""
-        return self._begin(self, command)
+        if self._given is not None:
+            return _PoolManagerExchange(self, command, self._given)
+        return _RouteExchange(self, command)
 
     def sleep(self, until: float) -> None:
-        """Return at `until` (Unix time, seconds)."""
         time.sleep(max(0.0, until - self.clock.now()))
 
     def close(self) -> None:
-        """Close every connection that waits for a request."""
+        """Close the transport's own idle connections. The program's pool is left as it is."""
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()
         for pool in pools:
             pool.close()
 
-    def pool_for(self, route: Route, *, must_be_new: bool) -> RoutePool:
-        """The connections along a route; none that was used before, where that is asked."""
+    def pool_for(self, route: Route, *, must_be_new: bool) -> _RoutePool:
+        """The connections along a route. If `must_be_new`, none that was used before."""
         if must_be_new:
-            return self._open_pool(route, self._dialer, most=1)
+            return _RoutePool(route, self._dialer, max_idle=1)
         with self._lock:
-            pool = self._pools.pop(route, None) or self._open_pool(route, self._dialer, most=MOST_OF_ONE)
+            pool = self._pools.pop(route, None) or _RoutePool(route, self._dialer, max_idle=MAX_IDLE_PER_ROUTE)
             self._pools[route] = pool
-            if len(self._pools) > MOST_ROUTES:
+            if len(self._pools) > MAX_ROUTES:
                 self._pools.pop(next(iter(self._pools))).close()
             return pool
+
+
+class Urllib3Exchange:
+    """One request over urllib3."""
+
+    def __init__(self, transport: Urllib3Transport, command: SendRequest) -> None:
+        self._transport = transport
+        self._request_id = command.request_id
+        self._request = command.request
+        self._deadline = 0.0  # monotonic time
+        self._events = self._run()
+
+    def receive(self, until: float) -> Event:
+        self._set_deadline(time.monotonic() + until - self._transport.clock.now())
+        try:
+            return next(self._events)
+        except StopIteration:
+            raise RuntimeError("receive() was called after the end of the response") from None
+        except (FlowFailed, HTTPError, OSError) as error:
+            cause = _cause(error)
+            is_sent = self._may_have_left(cause)
+            if is_sent and isinstance(cause, TimeoutError) and time.monotonic() >= self._deadline:
+                return Woken()
+            return failed(self._request_id, cause, is_sent=is_sent)
+
+    def close(self) -> None:
+        self._events.close()
+
+    def _set_deadline(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def _may_have_left(self, error: Exception) -> bool:
+        """True if a byte of the request may have left before the error."""
+        raise NotImplementedError
+
+    def _run(self) -> Generator[Event, None, None]:
+        raise NotImplementedError
+
+    def _respond(self, response: BaseHTTPResponse) -> Generator[Event, None, None]:
+        """The response as events, but for its end; then its connection goes back to the pool."""
+        try:
+            yield from response_events(self._request_id, response.status, tuple(response.headers.iteritems()), response)
+            response.release_conn()
+        except BaseException:
+            response.close()
+            raise
+
+
+class _RouteExchange(Urllib3Exchange):
+    """One request over a connection of our own."""
+
+    def __init__(self, transport: Urllib3Transport, command: SendRequest) -> None:
+        self._socket: DeadlineSocket | DeadlineTlsSocket | None = None
+        self._sending = _Sending()
+        super().__init__(transport, command)
+
+    def _set_deadline(self, deadline: float) -> None:
+        super()._set_deadline(deadline)
+        if self._socket is not None:
+            self._socket.deadline = deadline
+
+    def _may_have_left(self, error: Exception) -> bool:
+        return self._sending.is_sent
+
+    def _run(self) -> Generator[Event, None, None]:
+        route = find_route(self._request, self._transport.proxies)
+        pool = self._transport.pool_for(route, must_be_new=not self._request.repeatable)
+        try:
+            yield from self._respond(self._send(pool, route))
+        finally:
+            if not self._request.repeatable:
+                pool.close()
+        yield ResponseEnded(self._request_id)
+
+    def _send(self, pool: _RoutePool, route: Route) -> BaseHTTPResponse:
+        request = self._request
+        self._sending = _Sending.of(route.headers(request), route.target(request), self._deadline)
+        response = pool.urlopen(
+            request.method,
+            "/",
+            body=request.body or None,
+            headers=self._sending,
+            timeout=Timeout(request.silence),
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        connection: Any = response.connection
+        self._socket = connection.dialed
+        return response
+
+
+class _PoolManagerExchange(Urllib3Exchange):
+    """One request over a `PoolManager` of the program's."""
+
+    def __init__(self, transport: Urllib3Transport, command: SendRequest, pool: PoolManager) -> None:
+        self._pool = pool
+        self._has_response = False
+        super().__init__(transport, command)
+
+    def _may_have_left(self, error: Exception) -> bool:
+        # The pool does not say when it connects: only some errors say that nothing was sent.
+        before = (NewConnectionError, ConnectTimeoutError, FlowFailed)
+        return self._has_response or not isinstance(error, before)
+
+    def _run(self) -> Generator[Event, None, None]:
+        request = self._request
+        route = find_route(request, _NO_PROXY)
+        left = max(0.001, min(request.silence, self._deadline - time.monotonic()))
+        options: dict[str, Any] = {
+            "body": request.body or None,
+            "headers": _exact_headers(HTTPHeaderDict(), route.headers(request)),
+            "timeout": Timeout(left),
+            "retries": False,
+            "redirect": False,
+            "preload_content": False,
+            "decode_content": False,
+        }
+        if route.public_only:
+            response = self._send_pinned(route, pin_address(route, left), options)
+        else:
+            response = self._pool.urlopen(request.method, request.url.partition("#")[0], **options)
+        self._has_response = True
+        yield from self._respond(response)
+        yield ResponseEnded(self._request_id)
+
+    def _send_pinned(self, route: Route, address: str, options: dict[str, Any]) -> BaseHTTPResponse:
+        """Send to an address that was checked. TLS checks the certificate of the host's name all the same."""
+        names: dict[str, Any] = {}
+        if route.scheme == "https":
+            names["assert_hostname"] = route.host
+            if not is_numeric(route.host):
+                names["server_hostname"] = route.host
+        pool = self._pool.connection_from_host(address, route.port, route.scheme, pool_kwargs=names)
+        return pool.urlopen(self._request.method, route.target(self._request), **options)
+
+
+def _exact_headers(found: HTTPHeaderDict, headers: Headers) -> HTTPHeaderDict:
+    """Fill in the headers, without the ones that urllib3 would add."""
+    for name in ("User-Agent", "Accept-Encoding"):
+        found[name] = SKIP_HEADER
+    for name in {name.lower() for name, _ in headers}:
+        found.discard(name)
+    for name, value in headers:
+        found.add(name, value)
+    return found
+
+
+class _Sending(HTTPHeaderDict):
+    """The headers of one request, its exact target, its deadline (monotonic time), and how far it has come.
+
+    urllib3 hands headers through to the connection, so they carry the rest.
+    """
+
+    target = "/"
+    deadline = math.inf
+    is_sent = False  # a byte of the request may have left
+
+    @classmethod
+    def of(cls, headers: Headers, target: str, deadline: float) -> Self:
+        sending = cls()
+        sending.target = target
+        sending.deadline = deadline
+        _exact_headers(sending, headers)
+        return sending
+
+    def copy(self) -> Self:
+        """The same object: urllib3 copies headers on the way, and the copy would lose what is ours."""
+        return self
+
+
+class _RouteConnection(HTTPConnection):
+    """A connection along a route. The dialer does TLS and proxies."""
+
+    response_class = StrictResponse
+
+    def __init__(self, *arguments: Any, route: Route, dialer: Dialer, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.deadline = math.inf
+        self.dialed: DeadlineSocket | DeadlineTlsSocket | None = None
+        self._route = route
+        self._dialer = dialer
+
+    def connect(self) -> None:
+        silence = self.timeout or math.inf
+        try:
+            dialed = self._dialer.dial(self._route, min(self.deadline, time.monotonic() + silence))
+        except OSError as error:
+            # urllib3 takes some socket errors for a server that responded before it had read the whole request.
+            raise ConnectError(str(error) or type(error).__name__) from None
+        dialed.deadline = self.deadline
+        dialed.settimeout(self.timeout)
+        self.sock = self.dialed = dialed
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, body: bytes | None = None, headers: Any = None, **options: Any
+    ) -> None:
+        """Send a request with its exact target: urllib3 has normalized `url`."""
+        self.deadline = headers.deadline
+        if self.sock is None or self.dialed is None:
+            self.connect()
+        else:
+            self.dialed.deadline = self.deadline
+            time_left(self.deadline)
+        headers.is_sent = True
+        super().request(method, headers.target, body, headers, **options)
+
+
+class _RoutePool(HTTPConnectionPool):
+    """Connections along one route."""
+
+    ConnectionCls = _RouteConnection  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+    def __init__(self, route: Route, dialer: Dialer, *, max_idle: int) -> None:
+        super().__init__(route.host, route.port, maxsize=max_idle, retries=False, route=route, dialer=dialer)
+
+
+def _cause(error: Exception) -> Exception:
+    """The error that urllib3 wrapped, if any."""
+    if isinstance(error, ReadTimeoutError):
+        return TimeoutError("timed out")
+    wrapped = (argument for argument in error.args if isinstance(argument, Exception))
+    return next(wrapped, error)
