@@ -1,4 +1,4 @@
-"""What time it is: the one clock that a driver hands to a flow."""
+"""The clock whose time a driver passes to a flow."""
 
 from __future__ import annotations
 
@@ -7,51 +7,48 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Unix time in seconds, which never goes back."""
+    """Unix time in seconds that never goes back."""
 
     def now(self) -> float:
-        """The time."""
+        """The current Unix time, in seconds."""
         ...
 
     def anchor(self) -> None:
-        """A flow begins: see that the clock is right."""
+        """Correct the clock. A driver calls this when a flow begins."""
         ...
 
 
-# Seconds by which the wall clock may have moved away (it was set, or the machine slept) before it is followed.
-_DRIFT = 1.0
+# Seconds: if the wall clock differs by more (it was set, or the machine slept), `SystemClock.anchor` follows it.
+_MAX_DRIFT_S = 1.0
 
 
 class SystemClock:
-    """Anchored to the wall clock when a flow begins, and advanced by the monotonic one from then on."""
+    """The wall clock's time when a flow begins, advanced by the monotonic clock from then on."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def anchor(self) -> None:
-        """Follow the wall clock, if it has moved away since the last flow began."""
         offset = time.time() - time.monotonic()
-        if abs(offset - self._offset) > _DRIFT:
+        if abs(offset - self._offset) > _MAX_DRIFT_S:
             self._offset = offset
 
     def now(self) -> float:
-        """The time."""
         return self._offset + time.monotonic()
 
 
 class VirtualClock:
-    """A clock that stands still until it is told to go on: an hour of waiting takes no time."""
+    """A clock that moves only in `advance_to`, so an hour of waiting takes no time."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._now = now
 
     def now(self) -> float:
-        """The time."""
         return self._now
 
     def anchor(self) -> None:
-        """It is always right."""
+        pass
 
     def advance_to(self, moment: float) -> None:
-        """Let time pass until `moment`; never back."""
+        """Set the time to `moment` (Unix time, seconds), unless it is already later."""
         self._now = max(self._now, moment)

@@ -1,14 +1,14 @@
-"""The drivers: they hand a flow its events, and do what it commands.
+"""The drivers: they hand a flow its events and carry out its commands.
 
-Each is one loop. `drive` and `adrive` are the same text but for the words `async` and `await`. `adrive_callback` calls a
-function with each output instead of yielding it.
+Each is one loop. `drive` and `adrive` differ only in the words `async` and `await`. `adrive_callback` calls a function
+with each output instead of yielding it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Protocol, TypeVar, cast
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from modelwire.commands import AbortRequest, Command, Evaluate, Finished, OpenPage, SendRequest, Sleep
 from modelwire.errors import LocalProtocolError
@@ -23,39 +23,39 @@ COMMANDS = (SendRequest, AbortRequest, OpenPage, Evaluate, Sleep, Finished)
 
 
 class Drivable(Protocol):
-    """What the drivers run: a `Flow`, or what stands before one, such as a `Recorder`."""
+    """A `Flow`, or an object that wraps one, such as a `Recorder`."""
 
     @property
     def deadline(self) -> float:
-        """When the wait under way must be over (Unix time, seconds)."""
+        """When the current wait must end (Unix time, seconds)."""
         ...
 
     def handle(self, event: Event, now: float) -> list[Command | Output]:
-        """Everything there is to do and to tell after this event."""
+        """Take an event; return the commands and outputs that follow from it."""
         ...
 
 
 class Exchange(Protocol):
-    """One request on its way, as a blocking transport carries it, or one script in a page."""
+    """One request of a blocking transport, or one script in a page, while it is under way."""
 
     def receive(self, until: float) -> Event:
-        """The next event of it, or `Woken` at `until` (Unix time, seconds) when nothing came by then.
+        """Return the next event, or `Woken` at `until` (Unix time, seconds) if none has arrived by then.
 
-        After `Woken` the exchange may be closed, but not received from again.
+        After `Woken` the exchange can only be closed: it must not be received from again.
         """
         ...
 
     def close(self) -> None:
-        """Let go of the connection; one whose response was not read to its end is closed."""
+        """Release the connection. If the response was not read to its end, the connection is closed."""
         ...
 
 
 class Transport(Protocol):
-    """What `drive` asks for. `open` does nothing that can fail: failures come out of `Exchange.receive`."""
+    """Sends requests for `drive`. `open` never fails: failures are events of `Exchange.receive`."""
 
     @property
     def clock(self) -> Clock:
-        """The time that the flow is told."""
+        """The clock whose time the driver passes to the flow."""
         ...
 
     def open(self, command: SendRequest) -> Exchange:
@@ -72,38 +72,43 @@ class Transport(Protocol):
 
 
 class AsyncExchange(Protocol):
-    """One request on its way, as an async transport carries it, or one script in a page."""
+    """One request of an async transport, or one script in a page, while it is under way."""
 
     async def receive(self, until: float) -> Event:
-        """The next event of it, or `Woken` at `until` (Unix time, seconds) when nothing came by then.
+        """Return the next event, or `Woken` at `until` (Unix time, seconds) if none has arrived by then.
 
-        After `Woken` the exchange may be closed, but not received from again.
+        After `Woken` the exchange can only be closed: it must not be received from again.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the connection; one whose response was not read to its end is closed."""
+        """Release the connection. If the response was not read to its end, the connection is closed."""
         ...
 
 
-# Takes an event, and says until when (Unix time, seconds) the next one is awaited; None: nothing more is wanted.
+# Takes an event. Returns until when (Unix time, seconds) to wait for the next one; None: no more events are wanted.
 EventCallback = Callable[[Event], float | None]
 
 
+@runtime_checkable
 class CallbackExchange(AsyncExchange, Protocol):
-    """One that can also hand events over from the event loop's own callbacks."""
+    """An exchange that can also pass on events from the event loop's own callbacks."""
 
-    async def deliver_to(self, take: EventCallback, until: float) -> None:
-        """Hand every event to `take`, as soon as it is there, until nothing more is wanted; `Woken` in time."""
+    async def deliver_to(self, on_event: EventCallback, until: float) -> None:
+        """Call `on_event` with each event as soon as it arrives, until it returns None.
+
+        Waits for each event until `until`, or the time that `on_event` returned last, and passes on `Woken` if none
+        has arrived by then.
+        """
         ...
 
 
 class AsyncTransport(Protocol):
-    """What `adrive` asks for. `open` does nothing that can fail: failures come out of `AsyncExchange.receive`."""
+    """Sends requests for `adrive`. `open` never fails: failures are events of `AsyncExchange.receive`."""
 
     @property
     def clock(self) -> Clock:
-        """The time that the flow is told."""
+        """The clock whose time the driver passes to the flow."""
         ...
 
     def open(self, command: SendRequest) -> AsyncExchange:
@@ -119,53 +124,63 @@ class AsyncTransport(Protocol):
         ...
 
 
+@runtime_checkable
+class SecretHolder(Protocol):
+    """A transport that knows secrets a server could echo, such as the password of a proxy. Optional."""
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """The strings that no message and no recording may show."""
+        ...
+
+
 class Browser(Protocol):
-    """What `drive` asks for besides where a flow has a page opened. Nothing fails here but in `Exchange.receive`."""
+    """Opens pages for `drive`, if a flow needs one. It never fails: failures are events of `Exchange.receive`."""
 
     def open_page(self, command: OpenPage) -> None:
-        """Open a page, in a browser that is started if there is none yet."""
+        """Open a page. Starts the browser if it is not running yet."""
         ...
 
     def evaluate(self, command: Evaluate) -> Exchange:
-        """Begin to evaluate a script in the page: the answer is `PageEvaluated` or `PageClosed`."""
+        """Begin to evaluate a script in the page. The event of the exchange is `PageEvaluated` or `PageClosed`."""
         ...
 
     def close(self) -> None:
-        """End the browser, also from another thread than the one that waits for an answer."""
+        """End the browser. May be called from another thread than the one that waits for an event."""
         ...
 
 
 class AsyncBrowser(Protocol):
-    """What `adrive` asks for besides where a flow has a page opened."""
+    """Opens pages for `adrive`, if a flow needs one. It never fails, like `Browser`."""
 
     async def open_page(self, command: OpenPage) -> None:
-        """Open a page, in a browser that is started if there is none yet."""
+        """Open a page. Starts the browser if it is not running yet."""
         ...
 
     def evaluate(self, command: Evaluate) -> AsyncExchange:
-        """Begin to evaluate a script in the page: the answer is `PageEvaluated` or `PageClosed`."""
+        """Begin to evaluate a script in the page. The event of the exchange is `PageEvaluated` or `PageClosed`."""
         ...
 
     async def close(self) -> None:
-        """End the browser, also where the caller is cancelled."""
+        """End the browser, even if the calling task is being cancelled."""
         ...
 
 
 def _required(browser: T | None) -> T:
     if browser is None:
-        raise LocalProtocolError("this flow has a page opened: give its driver a browser")
+        raise LocalProtocolError("this flow opens a page: give its driver a browser")
     return browser
 
 
 def drive(
     flow: Drivable, transport: Transport, *, start: Start | None = None, browser: Browser | None = None
 ) -> Generator[Output, None, None]:
-    """Run a flow over a blocking transport, and yield what it tells.
+    """Run a flow over a blocking transport, and yield its outputs.
 
-    Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before, or
-    that has a page opened where there is no `browser`. Closing the generator closes the connection; the browser is
-    the caller's to close. `start` fixes the randomness, for a session that is to be repeated; by default it comes
-    from the operating system.
+    Raises the `FlowFailed` of the flow's failure at the end, and `LocalProtocolError` for a flow that has already been
+    started, or that opens a page if there is no `browser`. Closing the generator closes the connection; the browser is
+    the caller's to close. `start` fixes the randomness, to make a session repeatable; by default it comes from
+    the operating system.
     """
     exchange: Exchange | None = None
     event: Event = start or Start(os.urandom(32), os.urandom(32))
@@ -175,13 +190,14 @@ def drive(
         while True:
             batch = flow.handle(event, now)
             if not batch and isinstance(event, Start):
-                raise LocalProtocolError("this flow was begun before: make a new one, or restore it from its snapshot")
+                raise LocalProtocolError("this flow has already been started: make a new one, or restore its snapshot")
             for item in batch:
-                # Nearly every item is a delta; to ask what class a Struct is not of takes longer than to make it.
+                # Fast path: almost every item is a TextDelta, and a failing isinstance on a Struct costs more than
+                # creating one.
                 if type(item) is TextDelta or not isinstance(item, COMMANDS):
                     yield item
                     continue
-                # Whatever is commanded, the exchange that was under way is over.
+                # Every command ends the current exchange.
                 if exchange is not None:
                     exchange.close()
                     exchange = None
@@ -203,7 +219,7 @@ def drive(
                 event = exchange.receive(until)
             now = transport.clock.now()
             if isinstance(event, Woken):
-                now = max(now, until)  # a timer may fire a hair too early
+                now = max(now, until)  # a timer may fire slightly too early
     finally:
         if exchange is not None:
             exchange.close()
@@ -212,12 +228,12 @@ def drive(
 async def adrive(
     flow: Drivable, transport: AsyncTransport, *, start: Start | None = None, browser: AsyncBrowser | None = None
 ) -> AsyncGenerator[Output, None]:
-    """Run a flow over an async transport, and yield what it tells.
+    """Run a flow over an async transport, and yield its outputs.
 
-    Raises the `FlowFailed` of its failure at the end, and `LocalProtocolError` for a flow that was begun before, or
-    that has a page opened where there is no `browser`. Close the generator (`contextlib.aclosing`) to leave it early:
-    that closes the connection; the browser is the caller's to close. `start` fixes the randomness, for a session that
-    is to be repeated; by default it comes from the operating system.
+    Raises the `FlowFailed` of the flow's failure at the end, and `LocalProtocolError` for a flow that has already been
+    started, or that opens a page if there is no `browser`. Close the generator (`contextlib.aclosing`) to leave it
+    early: that closes the connection; the browser is the caller's to close. `start` fixes the randomness, to make a
+    session repeatable; by default it comes from the operating system.
     """
     exchange: AsyncExchange | None = None
     event: Event = start or Start(os.urandom(32), os.urandom(32))
@@ -227,13 +243,14 @@ async def adrive(
         while True:
             batch = flow.handle(event, now)
             if not batch and isinstance(event, Start):
-                raise LocalProtocolError("this flow was begun before: make a new one, or restore it from its snapshot")
+                raise LocalProtocolError("this flow has already been started: make a new one, or restore its snapshot")
             for item in batch:
-                # Nearly every item is a delta; to ask what class a Struct is not of takes longer than to make it.
+                # Fast path: almost every item is a TextDelta, and a failing isinstance on a Struct costs more than
+                # creating one.
                 if type(item) is TextDelta or not isinstance(item, COMMANDS):
                     yield item
                     continue
-                # Whatever is commanded, the exchange that was under way is over.
+                # Every command ends the current exchange.
                 if exchange is not None:
                     await exchange.close()
                     exchange = None
@@ -255,57 +272,57 @@ async def adrive(
                 event = await exchange.receive(until)
             now = transport.clock.now()
             if isinstance(event, Woken):
-                now = max(now, until)  # a timer may fire a hair too early
+                now = max(now, until)  # a timer may fire slightly too early
     finally:
         if exchange is not None:
             await exchange.close()
 
 
 async def adrive_callback(
-    flow: Drivable, transport: AsyncTransport, show: Callable[[Output], object], *, start: Start | None = None
+    flow: Drivable, transport: AsyncTransport, on_output: Callable[[Output], object], *, start: Start | None = None
 ) -> None:
-    """Run a flow over an async transport, and call `show` with each output as soon as it is there.
+    """Run a flow over an async transport, and call `on_output` with each output as soon as it is emitted.
 
-    Where the transport can (h11 on asyncio), that is in the event loop's own callback, with no task woken: it costs
-    less than `adrive` for those who would only pass the outputs on. `show` must not block; what it raises ends the flow
-    and is raised here. Raises the `FlowFailed` of the flow's failure, and `LocalProtocolError` for a flow that was
-    begun before. Cancelling it closes the connection.
+    If the transport supports it (h11 on asyncio), the call is made from the event loop's own callback, without waking a
+    task. That is cheaper than `adrive` for programs that only forward outputs. `on_output` must not block; an exception
+    from it ends the flow and is raised here. Raises the `FlowFailed` of the flow's failure, and `LocalProtocolError`
+    for a flow that has already been started, or that opens a page. Cancelling this call closes the connection.
     """
     exchange: AsyncExchange | None = None
     commands: list[Command] = []
     raised: list[BaseException] = []
 
-    def take(event: Event) -> float | None:
+    def on_event(event: Event) -> float | None:
         now = transport.clock.now()
         if isinstance(event, Woken):
-            now = max(now, flow.deadline)  # a timer may fire a hair too early
+            now = max(now, flow.deadline)  # a timer may fire slightly too early
         try:
             for item in flow.handle(event, now):
                 if type(item) is TextDelta or not isinstance(item, COMMANDS):
-                    show(item)
+                    on_output(item)
                 else:
                     commands.append(item)
         except BaseException as error:
-            # It is for the caller, not for the event loop.
+            # To be raised to the caller, not in the event loop's callback.
             raised.append(error)
         return None if commands or raised else flow.deadline
 
     transport.clock.anchor()
-    if take(start or Start(os.urandom(32), os.urandom(32))) is not None:
-        raise LocalProtocolError("this flow was begun before: make a new one, or restore it from its snapshot")
+    if on_event(start or Start(os.urandom(32), os.urandom(32))) is not None:
+        raise LocalProtocolError("this flow has already been started: make a new one, or restore its snapshot")
     try:
         while True:
             if raised:
                 raise raised[0]
             for command in commands:
-                # Whatever is commanded, the exchange that was under way is over.
+                # Every command ends the current exchange.
                 if exchange is not None:
                     await exchange.close()
                     exchange = None
                 if isinstance(command, SendRequest):
                     exchange = transport.open(command)
                 elif isinstance(command, OpenPage):
-                    raise LocalProtocolError("this flow has a page opened: run it with adrive, and give that a browser")
+                    raise LocalProtocolError("this flow opens a page: run it with adrive and a browser")
                 elif isinstance(command, Finished):
                     if command.failure is not None:
                         raise command.failure.exception()
@@ -313,11 +330,11 @@ async def adrive_callback(
             commands.clear()
             if exchange is None:
                 await transport.sleep(flow.deadline)
-                take(Woken())
-            elif hasattr(exchange, "pour"):
-                await cast("CallbackExchange", exchange).deliver_to(take, flow.deadline)
+                on_event(Woken())
+            elif isinstance(exchange, CallbackExchange):
+                await exchange.deliver_to(on_event, flow.deadline)
             else:
-                take(await exchange.receive(flow.deadline))
+                on_event(await exchange.receive(flow.deadline))
     finally:
         if exchange is not None:
             await exchange.close()

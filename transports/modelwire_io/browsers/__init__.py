@@ -1,4 +1,4 @@
-"""Browsers in which a person logs in."""
+"""Browsers in which a person logs in to a provider."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from modelwire_io._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .chrome import BrowserUnavailable
     from .playwright import PlaywrightBrowser
     from .threaded import ThreadedBrowser
 
-__all__ = ["PlaywrightBrowser", "ThreadedBrowser"]
+__all__ = ["BrowserUnavailable", "PlaywrightBrowser", "ThreadedBrowser"]
 
 _MODULES = {
+    "BrowserUnavailable": "chrome",
     "PlaywrightBrowser": "playwright",
     "ThreadedBrowser": "threaded",
 }

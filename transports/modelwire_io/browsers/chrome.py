@@ -1,4 +1,4 @@
-"""Where Chrome or Chromium is on this machine, and what it has to be told."""
+"""Find Chrome or Chromium on this machine, and prepare what it needs to start."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from pathlib import Path
 from modelwire.errors import InvalidInput
 from modelwire_io.store.private_files import make_private_directory
 
-# On the PATH, in the order in which they are preferred.
+# Programs on the PATH, preferred ones first.
 _NAMES = ("google-chrome-stable", "google-chrome", "chromium", "chromium-browser", "chrome")
 _MAC_PATHS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
 _WINDOWS_PATHS = ("Google/Chrome/Application/chrome.exe", "Chromium/Application/chrome.exe")
 _WINDOWS_FOLDERS = ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
-# In a folder that is a profile of ours.
+# A file that marks a folder as a profile that modelwire made.
 _PROFILE_MARKER = ".modelwire-profile"
 
 
+class BrowserUnavailable(InvalidInput):
+    """No browser can be started: Playwright, the browser's program or a display is missing. The message says which."""
+
+
 def find_browser(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
-    """The browser that is installed. Raises `InvalidInput` where there is none."""
-    for path in _places(environment, platform):
+    """Find an installed browser and return its path. Raises `BrowserUnavailable` if there is none."""
+    for path in _candidates(environment, platform):
         if _is_program(path):
             return str(path)
-    raise InvalidInput("no Chrome or Chromium was found: install one, or name its program")
+    raise BrowserUnavailable("no Chrome or Chromium was found: install one, or name its program")
 
 
 def check_browser(path: str) -> str:
-    """The program of this name or path. Raises `InvalidInput` for what is no program."""
+    """Find a program by its name or path and return its path. Raises `BrowserUnavailable` if it is not a program."""
     found = shutil.which(path)
     if found is None:
-        raise InvalidInput(f"{path!r} is not a program: name that of Chrome or Chromium")
+        raise BrowserUnavailable(f"{path!r} is not a program: name the program of Chrome or Chromium")
     return found
 
 
-def _places(environment: Mapping[str, str], platform: str) -> Iterator[Path]:
+def _candidates(environment: Mapping[str, str], platform: str) -> Iterator[Path]:
     for name in _NAMES:
         found = shutil.which(name, path=environment.get("PATH", ""))
         if found is not None:
@@ -55,17 +59,17 @@ def _is_program(path: Path) -> bool:
 
 
 def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
-    """Whether a window can be shown."""
+    """True if a window can be shown."""
     if platform in ("darwin", "win32"):
         return True
     return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def prepare_profile(folder: Path) -> None:
-    """Make sure that a folder is a profile of ours, for nobody else to read.
+    """Make a folder a private browser profile, or check that it is one that modelwire made earlier.
 
-    Raises `InvalidInput` for a folder that holds something else: it would become private, and full of a browser's
-    files. One's own profile is nothing to be driven by a program.
+    Raises `InvalidInput` if the folder holds anything else, because it would become private and be filled with the
+    browser's files. This also protects the user's own browser profile, which no program should drive.
     """
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"the profile {folder} is not a folder: choose another")
@@ -78,5 +82,5 @@ def prepare_profile(folder: Path) -> None:
 
 
 def is_root() -> bool:
-    """Whether we are the system's administrator, for whom Chrome's sandbox does not work."""
+    """True if this process runs as root, for whom Chrome's sandbox does not work."""
     return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,8 +1,8 @@
-"""The Chrome or Chromium that is installed, driven by Playwright. It needs the extra `login`.
+"""An installed Chrome or Chromium, driven by Playwright. Needs the extra `login`.
 
-Playwright runs in an event loop of its own, in a thread of its own: so it can be used from anywhere, and be ended while
-a page does not answer. The browser is a child of Playwright's driver, a child of ours. When this process ends, however
-it does, the driver sees it, ends the browser and removes a temporary profile.
+Playwright runs in its own event loop, in its own thread. So it can be used from any thread or event loop, and it can be
+stopped while a page does not respond. This process starts Playwright's driver, and the driver starts the browser. When
+this process ends, for any reason, the driver notices, ends the browser and removes a temporary profile.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from modelwire.commands import Evaluate, OpenPage
-from modelwire.errors import InvalidInput
 from modelwire.events import Event, PageClosed, PageEvaluated, Woken
 from modelwire.formats.cookies import Cookie, site_cookies
 from modelwire_io.clock import SystemClock
 
-from .chrome import check_browser, find_browser, has_display, is_root, prepare_profile
+from .chrome import BrowserUnavailable, check_browser, find_browser, has_display, is_root, prepare_profile
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page, Playwright, ProxySettings
     from playwright.async_api import Cookie as PlaywrightCookie
 
-# Seconds: for the browser to start, and to end by itself before it is made to.
-START_TIME = 30.0
-END_TIME = 5.0
-# Seconds until a script is tried again whose page was on its way to the next one.
-PAUSE = 0.05
+# Seconds: the longest that the browser may take to start.
+START_SECONDS = 30.0
+# Seconds: how long `close` waits for the launch, the browser and the driver, one after the other, to end by themselves.
+STOP_SECONDS = 5.0
+# Seconds: the pause before a script is run again because its page was navigating.
+RETRY_SECONDS = 0.05
 
-# What a browser is told besides what Playwright tells it: neither is of use here, and both call others.
+# Arguments of the browser besides Playwright's. A login needs neither feature, and both contact other servers.
 _ARGUMENTS = ("--disable-sync", "--disable-quic")
-# Of a script that was under way when its page went: https://playwright.dev/python/docs/navigations.
-_ON_ITS_WAY = (
+# Parts of Playwright's messages if a page navigates during a script: https://playwright.dev/python/docs/navigations.
+_NAVIGATION_ERRORS = (
     "Execution context was destroyed",
     "Cannot find context",
     "because of a navigation",
     "Frame was detached",
 )
 
-# Of a profile in which a browser runs already: Chromium's own words without a window, and with one.
-_IN_USE = re.compile(r"ProcessSingleton|SingletonLock|Opening in existing browser session")
+# In Chromium's output if the profile is in use: the first two if it is headless, the third if it has a window.
+_PROFILE_IN_USE = re.compile(r"ProcessSingleton|SingletonLock|Opening in existing browser session")
 
 
-class How(NamedTuple):
-    """How the browser is to be started."""
+class LaunchSettings(NamedTuple):
+    """How to start the browser. `PlaywrightBrowser` describes the fields."""
 
     program: str
     profile: Path | None
@@ -62,12 +62,14 @@ class How(NamedTuple):
 
 
 class PlaywrightBrowser:
-    """A browser window of one's own. It is opened with the first page, and `close` ends it.
+    """A browser that starts with the first page that is opened.
 
-    `executable` is the browser, by default the one that is installed. `profile` is a folder that is kept, by default a
-    temporary one. `headless` shows no window. `proxy` is a URL, or empty for none; by default the system's.
+    `executable` is the browser's program; by default an installed one. `profile` is a folder for the browser's profile,
+    which `close` keeps; by default a temporary folder. `headless` shows no window. `proxy` is a URL, or empty for no
+    proxy; by default the system's proxy.
 
-    Raises `InvalidInput` where Playwright, the browser or a display is missing.
+    Raises `BrowserUnavailable` if Playwright, the browser or a display is missing, and `InvalidInput` if `profile` is a
+    folder with other files.
     """
 
     def __init__(
@@ -79,166 +81,164 @@ class PlaywrightBrowser:
         proxy: str | None = None,
     ) -> None:
         if find_spec("playwright") is None:
-            raise InvalidInput("a browser needs Playwright: pip install 'modelwire[login]'")
+            raise BrowserUnavailable("a browser needs Playwright: pip install 'modelwire[login]'")
         program = find_browser() if executable is None else check_browser(executable)
         if not headless and not has_display():
-            raise InvalidInput("there is no display to show a browser on: run it headless, or where there is one")
+            raise BrowserUnavailable(
+                "there is no display to show a browser on: run it headless, or on a machine with a display"
+            )
         if profile is not None:
             prepare_profile(Path(profile))
-        self._how = How(program, None if profile is None else Path(profile), headless, proxy)
+        self._settings = LaunchSettings(program, None if profile is None else Path(profile), headless, proxy)
         self._clock = SystemClock()
         self._running = ExitStack()
         self._portal: BlockingPortal | None = None
-        self._window: _Window | None = None
+        self._browser: _AsyncBrowser | None = None
 
     @property
     def warning(self) -> str | None:
-        """What the user has to be told before it is used, if anything."""
+        """A warning to show to the user before the browser starts, or None."""
         return "you are root: the browser runs without its sandbox" if is_root() else None
 
     def open_page(self, command: OpenPage) -> None:
-        """Open a page; the browser is started with the first."""
         self._clock.anchor()
-        if self._portal is None or self._window is None:
+        if self._portal is None or self._browser is None:
             self._portal = self._running.enter_context(start_blocking_portal("asyncio"))
             self._running.callback(self._portal.call, self._portal.stop, True)
-            self._window = self._portal.call(_Window, self._how)
-            self._running.callback(self._portal.call, self._window.close)
-        self._portal.start_task_soon(self._window.open_page, command.url)
+            self._browser = self._portal.call(_AsyncBrowser, self._settings)
+            self._running.callback(self._portal.call, self._browser.close)
+        self._portal.start_task_soon(self._browser.open_page, command.url)
 
     def evaluate(self, command: Evaluate) -> PlaywrightExchange:
-        """Begin to evaluate a script in the page."""
-        if self._portal is None or self._window is None:
-            answer: Future[Event] = Future()
-            answer.set_result(PageClosed(command.request_id, "failed", "no page was opened"))
+        if self._portal is None or self._browser is None:
+            result: Future[Event] = Future()
+            result.set_result(PageClosed(command.request_id, "failed", "no page was opened"))
         else:
-            answer = self._portal.start_task_soon(self._window.evaluate, command)
-        return PlaywrightExchange(self._clock, answer)
+            result = self._portal.start_task_soon(self._browser.evaluate, command)
+        return PlaywrightExchange(self._clock, result)
 
     def close(self) -> None:
-        """End the browser, and remove a temporary profile. It may be opened again."""
-        self._portal = self._window = None
+        """End the browser and remove a temporary profile. The next page starts a new browser."""
+        self._portal = self._browser = None
         self._running.close()
 
 
 class PlaywrightExchange:
     """One script in a page."""
 
-    def __init__(self, clock: SystemClock, answer: Future[Event]) -> None:
+    def __init__(self, clock: SystemClock, result: Future[Event]) -> None:
         self._clock = clock
-        self._answer = answer
+        self._result = result
 
     def receive(self, until: float) -> Event:
-        """What the script came to, or `Woken` at `until` (Unix time, seconds)."""
-        wait([self._answer], max(0.0, until - self._clock.now()))
+        wait([self._result], max(0.0, until - self._clock.now()))
         try:
-            return self._answer.result(0)
+            return self._result.result(0)
         except (TimeoutError, CancelledError):
             return Woken()
 
     def close(self) -> None:
-        """Nothing more of it is wanted."""
-        self._answer.cancel()
+        self._result.cancel()
 
 
-class _Opening:
-    """A page on its way."""
+class _Navigation:
+    """The start of the browser, if it is not running, and the opening of one page."""
 
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()
-        self.is_over = anyio.Event()
-        self.failure = ""  # why there is no page
+        self.has_ended = anyio.Event()
+        self.failure = ""  # the reason why the page could not be opened
 
 
-class _Window:
-    """The browser, as the event loop in its thread sees it."""
+class _AsyncBrowser:
+    """The browser and its driver. Every method runs in the event loop of Playwright's thread."""
 
-    def __init__(self, how: How) -> None:
-        self._how = how
+    def __init__(self, settings: LaunchSettings) -> None:
+        self._settings = settings
         self._playwright: Playwright | None = None
         self._context: BrowserContext | None = None
         self._launching = anyio.CancelScope()
-        self._opening: _Opening | None = None
+        self._navigation: _Navigation | None = None
 
     async def open_page(self, url: str) -> None:
-        """Start the browser, if that was not done, and go to a page."""
+        """Start the browser if it is not running, and open a page. Ends an earlier call that has not returned yet."""
         from playwright.async_api import Error
 
-        before, opening = self._opening, _Opening()
-        self._opening = opening
-        if before is not None:
-            before.scope.cancel()
-            await before.is_over.wait()
-        with opening.scope:
+        previous, navigation = self._navigation, _Navigation()
+        self._navigation = navigation
+        if previous is not None:
+            previous.scope.cancel()
+            await previous.has_ended.wait()
+        with navigation.scope:
             try:
                 context = self._context or await self._launch()
                 if context is not None:
-                    await _go_to(_current(context) or await context.new_page(), url)
+                    await _navigate(_current_page(context) or await context.new_page(), url)
             except Error as error:
-                opening.failure = _reason(error.message)
+                navigation.failure = _error_text(error.message)
             finally:
-                opening.is_over.set()
+                navigation.has_ended.set()
 
     async def evaluate(self, command: Evaluate) -> Event:
-        """What the script comes to."""
+        """Run a script once the page is open. If the page navigates meanwhile, run the script again."""
         from playwright.async_api import Error
 
-        opening = self._opening
-        assert opening is not None
-        await opening.is_over.wait()
-        while not opening.failure:
-            page = None if self._context is None else _current(self._context)
+        navigation = self._navigation
+        assert navigation is not None
+        await navigation.has_ended.wait()
+        while not navigation.failure:
+            page = None if self._context is None else _current_page(self._context)
             if page is None:
                 return PageClosed(command.request_id, "closed")
             try:
                 value = await page.evaluate(f"JSON.stringify(({command.script}))")
-                held = await page.context.cookies()
+                all_cookies = await page.context.cookies()
             except Error as error:
-                if not page.is_closed() and not any(mark in error.message for mark in _ON_ITS_WAY):
-                    return PageClosed(command.request_id, "failed", _reason(error.message))
-                await anyio.sleep(PAUSE)
+                if not page.is_closed() and not any(mark in error.message for mark in _NAVIGATION_ERRORS):
+                    return PageClosed(command.request_id, "failed", _error_text(error.message))
+                await anyio.sleep(RETRY_SECONDS)
             else:
-                # The clock of the browser has seen to what has expired.
-                cookies = site_cookies(map(_as_cookie, held), page.url, 0.0)
+                # The time is 0 because the browser has already left out expired cookies.
+                cookies = site_cookies(map(_convert_cookie, all_cookies), page.url, 0.0)
                 return PageEvaluated(command.request_id, "null" if value is None else str(value), cookies)
-        return PageClosed(command.request_id, "failed", opening.failure)
+        return PageClosed(command.request_id, "failed", navigation.failure)
 
     async def close(self) -> None:
-        """End the browser and its driver, whatever they are about."""
-        if self._opening is not None:
-            self._opening.scope.cancel()
-            with anyio.move_on_after(END_TIME):
-                await self._opening.is_over.wait()
+        """End the browser and its driver, even while a page is opened or a script runs."""
+        if self._navigation is not None:
+            self._navigation.scope.cancel()
+            with anyio.move_on_after(STOP_SECONDS):
+                await self._navigation.has_ended.wait()
             self._launching.cancel()
-            await self._opening.is_over.wait()
+            await self._navigation.has_ended.wait()
         if self._context is not None:
-            await _end(self._context.close())
+            await _finish(self._context.close())
         if self._playwright is not None:
-            await _end(self._playwright.stop())
+            await _finish(self._playwright.stop())
 
     async def _launch(self) -> BrowserContext | None:
-        """Start the browser; None where `close` is tired of waiting. Nobody else leaves it in the middle."""
-        # A browser that is just being started would leave its files behind.
+        """Start the browser. Returns None if `close` cancelled it; nothing else cancels it."""
+        # A start that is cancelled leaves the browser's files behind. So `close` cancels it only after `STOP_SECONDS`.
         with anyio.CancelScope(shield=True) as self._launching:
             if self._playwright is None:
                 self._playwright = await _start_driver()
             self._context = await self._playwright.chromium.launch_persistent_context(
-                self._how.profile or "",
-                executable_path=self._how.program,
-                headless=self._how.headless,
+                self._settings.profile or "",
+                executable_path=self._settings.program,
+                headless=self._settings.headless,
                 chromium_sandbox=not is_root(),
                 no_viewport=True,
                 accept_downloads=False,
-                handle_sigint=False,  # it is we who are interrupted, and end it
-                proxy=as_proxy(self._how.proxy) if self._how.proxy else None,
-                args=[*_ARGUMENTS, *(["--no-proxy-server"] if self._how.proxy == "" else [])],
-                timeout=START_TIME * 1000,
+                handle_sigint=False,  # Ctrl-C interrupts this process, which then ends the browser
+                proxy=proxy_settings(self._settings.proxy) if self._settings.proxy else None,
+                args=[*_ARGUMENTS, *(["--no-proxy-server"] if self._settings.proxy == "" else [])],
+                timeout=START_SECONDS * 1000,
             )
         return self._context
 
 
 async def _start_driver() -> Playwright:
-    """Playwright, once its driver answers. One that is left in the middle ends when its stdin is closed, with us."""
+    """Start Playwright's driver. If this is cancelled, the driver ends with this process, when its stdin is closed."""
     from playwright.async_api import Error, async_playwright
 
     try:
@@ -246,11 +246,11 @@ async def _start_driver() -> Playwright:
     except Error:
         raise
     except Exception as error:
-        # A driver that ends while it starts: Ctrl-C on a terminal is for the driver as well.
+        # The driver ended during its start. For example, Ctrl-C in a terminal reaches the driver, too.
         raise Error(str(error)) from error
 
 
-async def _go_to(page: Page, url: str) -> None:
+async def _navigate(page: Page, url: str) -> None:
     from playwright.async_api import Error
 
     for is_last in (False, False, True):
@@ -261,46 +261,46 @@ async def _go_to(page: Page, url: str) -> None:
             if not was_interrupted or is_last:
                 raise
             if "chrome-error:" not in other:
-                return  # the page goes elsewhere by itself: it is read there
-            # The browser's own page, about an address before that could not be opened.
+                return  # the page redirected itself: its target is the page to read
+            # The interrupting page is the browser's error page for an earlier URL: try again.
         else:
             return
 
 
-async def _end(ending: Awaitable[None]) -> None:
-    """Let something end, for as long as that may take; what is gone already has ended."""
+async def _finish(closing: Awaitable[None]) -> None:
+    """Wait `STOP_SECONDS` at most for the browser or the driver to end. An error means that it is already gone."""
     from playwright.async_api import Error
 
-    with anyio.move_on_after(END_TIME):
+    with anyio.move_on_after(STOP_SECONDS):
         try:
-            await ending
+            await closing
         except Error:
             pass
 
 
-def _current(context: BrowserContext) -> Page | None:
-    """The page that is read: the first that is open. A person may have closed ours, and go on in another tab."""
+def _current_page(context: BrowserContext) -> Page | None:
+    """The page to read: the first open one. The user may have closed the original tab and continued in another."""
     return next((page for page in context.pages if not page.is_closed()), None)
 
 
-def _as_cookie(held: PlaywrightCookie) -> Cookie:
-    expires = held.get("expires", -1)
-    domain = held.get("domain", "")
+def _convert_cookie(cookie: PlaywrightCookie) -> Cookie:
+    expires = cookie.get("expires", -1)
+    domain = cookie.get("domain", "")
     return Cookie(
-        name=held.get("name", ""),
-        value=held.get("value", ""),
+        name=cookie.get("name", ""),
+        value=cookie.get("value", ""),
         domain=domain.removeprefix(".").lower(),
         host_only=not domain.startswith("."),
-        path=held.get("path", "/"),
-        secure=held.get("secure", False),
+        path=cookie.get("path", "/"),
+        secure=cookie.get("secure", False),
         expires=expires if expires > 0 else None,
     )
 
 
-def as_proxy(url: str) -> ProxySettings:
-    """A proxy as the browser is told it."""
+def proxy_settings(url: str) -> ProxySettings:
+    """Convert a proxy's URL to Playwright's settings."""
     parts = urlsplit(url)
-    # The browser lets a SOCKS proxy look up names, and has no word of its own for that.
+    # Chromium always leaves host names to a SOCKS proxy, and does not know the scheme socks5h.
     scheme = "socks5" if parts.scheme == "socks5h" else parts.scheme
     settings: ProxySettings = {"server": f"{scheme}://{parts.netloc.rpartition('@')[2]}"}
     if parts.username is not None:
@@ -309,13 +309,15 @@ def as_proxy(url: str) -> ProxySettings:
     return settings
 
 
-def _reason(message: str) -> str:
-    """What Playwright says, in one line; of a browser that did not start, what that said itself."""
-    if _IN_USE.search(message):
+def _error_text(message: str) -> str:
+    """Playwright's message in one line. If the browser did not start, the line is from the browser's own output."""
+    if _PROFILE_IN_USE.search(message):
         return "another browser uses this profile: close it, or choose another profile"
     first, *log = message.splitlines() or [""]
-    said = [line.partition("[err]")[2].strip() for line in log if "[err]" in line]
+    output = [line.partition("[err]")[2].strip() for line in log if "[err]" in line]
     # "[pid:thread:time:ERROR:file:line] what went wrong"
-    errors = [line.partition("] ")[2] for line in said if ":ERROR:" in line and ":ERROR:dbus/" not in line]
+    errors = [line.partition("] ")[2] for line in output if ":ERROR:" in line and ":ERROR:dbus/" not in line]
     ended = re.search(r"process did exit: (exitCode=\d+)", message)
-    return next(iter([*errors, *said]), f"it ended at once, {ended[1]}" if ended else first.partition(": ")[2] or first)
+    return next(
+        iter([*errors, *output]), f"it ended at once, {ended[1]}" if ended else first.partition(": ")[2] or first
+    )

@@ -1,4 +1,4 @@
-"""The command itself: its subcommands, its exit codes, and the one line that an error is worth."""
+"""The command `modelwire`: its subcommands, its exit codes, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from .terminal import note, prepare_streams
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
-# Subcommand -> what it does. Each is a module of this package with a function `command`, imported when it is used.
+# Subcommand -> its line of the help. Each is a module of `commands` with a click command named `command`.
 _SUBCOMMANDS = {
     "demo": "Run every provider end to end against the emulators.",
-    "chat": "Ask a provider, and print the answer as it comes.",
+    "chat": "Ask a provider, and print the answer as it arrives.",
     "image": "Have a provider draw pictures, and save them.",
     "jobs": "List the image jobs that are not finished.",
     "resume": "Get the pictures of a job that was interrupted.",
-    "replay": "Play a recording back, and show where the protocol has changed.",
+    "replay": "Replay a recording, and show where the protocol has changed.",
     "models": "List the providers, or the models of one.",
     "emulate": "Serve the emulators on a port of this machine.",
     "login": "Log in to a provider, or store the key that it asks for.",
-    "auth": "List the logins and keys that are kept.",
-    "logout": "Forget the login or key that is kept for a provider.",
+    "auth": "List the logins and keys that are stored.",
+    "logout": "Forget the stored login or key of a provider.",
 }
 
 
 class _LazyGroup(click.Group):
-    """A group that imports a subcommand when it is used: `modelwire --help` need not know them all."""
+    """A group that imports a subcommand when it is used, so that `modelwire --help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_SUBCOMMANDS)
@@ -67,21 +66,24 @@ def cli() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit code. Every error is one line on stderr that says what to do."""
+    """Run the command, and return its exit code.
+
+    Every error is one line on stderr that says what to do, and its advice, if any, another. Raises `KeyboardInterrupt`
+    if the user interrupts it, or ends the input of a prompt.
+    """
     prepare_streams()
     invocation = Invocation()
     try:
         cli.main(arguments, prog_name="modelwire", standalone_mode=False, obj=invocation)
     except click.exceptions.Abort:
-        note("interrupted")
-        return EXIT_INTERRUPTED
+        raise KeyboardInterrupt from None
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
         return _report_usage(error)
     except OSError as error:
-        return _stop_writing(error, invocation)
+        return _report_os_error(error, invocation)
     except ModelwireError as error:
         return _report(error, invocation)
     return 0
@@ -89,8 +91,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _report_usage(error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    where = context.command_path if context is not None else "modelwire"
-    note(f"modelwire: {error.format_message().rstrip('.')}; see: {where} --help")
+    command = context.command_path if context is not None else "modelwire"
+    note(f"modelwire: {error.format_message().rstrip('.')}; see: {command} --help")
     return EXIT_USAGE
 
 
@@ -103,12 +105,12 @@ def _report(error: ModelwireError, invocation: Invocation) -> int:
     return EXIT_USAGE if isinstance(error, InvalidInput) and not isinstance(error, FlowFailed) else EXIT_FAILURE
 
 
-def _stop_writing(error: OSError, invocation: Invocation) -> int:
-    """Whoever read our output has seen enough, or cannot take it (a full disk)."""
+def _report_os_error(error: OSError, invocation: Invocation) -> int:
+    """Report a failure to write to stdout, such as a full disk; not one because the reader has closed the pipe."""
     if not isinstance(error, BrokenPipeError):
         if invocation.is_debugging:
             traceback.print_exception(error)
         note(f"modelwire: {error.strerror or error}")
-    # Python would complain at exit about what is left in the buffer.
+    # Python flushes stdout at exit, and would complain about what is left in its buffer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_FAILURE

@@ -1,4 +1,4 @@
-"""`--debug`, which may stand anywhere on the command line."""
+"""The option `--debug`, which may stand anywhere on the command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class Invocation:
-    """What one run of the command has been told about itself."""
+    """One run of the command. `is_debugging` is set by `--debug`."""
 
     def __init__(self) -> None:
         self.is_debugging = False
 
 
 def debug_option(command: FunctionT) -> FunctionT:
-    """Give a command, or the group of them, the option `--debug`; the function itself does not get it."""
+    """Give a command or a group the option `--debug`. The function itself does not receive it."""
     option = click.option(
         "--debug", is_flag=True, expose_value=False, callback=_remember, help="Show the trace of an error."
     )

@@ -1,4 +1,4 @@
-"""A progress bar on stderr. In a file of its own: rich takes longer to import than most commands take to run."""
+"""A progress bar on stderr. It has a file of its own because importing rich takes longer than most commands run."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from .terminal import one_line, write_line
 
 
 @contextmanager
-def progress_bar(number: int) -> Iterator[Bar]:
-    """A bar for `number` pictures: it swings while the provider draws, and fills as they are saved."""
+def progress_bar(number: int) -> Iterator[ProgressBar]:
+    """A bar for `number` pictures. It pulses while the provider draws, and fills as pictures are saved."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    # stdout stays what it is: rich would send it to the bar's console, that is, to stderr.
+    # `redirect_stdout` would send what is written to stdout to the bar's console, which is stderr.
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
-        yield Bar(progress, progress.add_task("Starting", total=None), number)
+        yield ProgressBar(progress, progress.add_task("Starting", total=None), number)
 
 
-class Bar:
-    """One bar."""
+class ProgressBar:
+    """A `JobDisplay` with a bar. It shows the state of one job of `number` pictures."""
 
     def __init__(self, progress: Progress, task: TaskID, number: int) -> None:
         self._progress = progress
         self._task = task
         self._number = number
-        self._done = 0
+        self._saved = 0
 
-    def status(self, text: str) -> None:
-        """The job moved on."""
+    def show_status(self, text: str) -> None:
         self._progress.update(self._task, description=one_line(text))
 
-    def saved(self, path: Path) -> None:
-        """One more picture is on the disk; its name goes to stdout, where the bar may be in the way."""
-        self._done += 1
+    def show_saved(self, path: Path) -> None:
+        self._saved += 1
+        # stdout may be the same terminal: the bar must be off it while the name is written.
         self._progress.stop()
         write_line(str(path))
-        total = max(self._number, self._done)
-        self._progress.update(self._task, total=total, completed=self._done, description="Saving")
-        if self._done < total:
+        total = max(self._number, self._saved)
+        self._progress.update(self._task, total=total, completed=self._saved, description="Saving")
+        if self._saved < total:
             self._progress.start()

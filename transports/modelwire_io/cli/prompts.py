@@ -1,4 +1,4 @@
-"""Where the prompt comes from: the command line, or a pipe."""
+"""The prompt, from the command line or from a pipe."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 
 
 def read_prompt(words: tuple[str, ...]) -> str:
-    """The words of the command line as one prompt; with none, or a single `-`, what is piped in.
+    """The words of the command line as one prompt; if there are none, or a single `-`, the text of stdin.
 
-    Raises `click.UsageError` where neither says anything.
+    Raises `click.UsageError` for an empty prompt, and if there are no words and stdin is a terminal.
     """
     if words and words != ("-",):
         return " ".join(words)

@@ -1,4 +1,4 @@
-"""Following an image job to its end: what is shown meanwhile, where the pictures go, and what a crash leaves."""
+"""Image jobs: showing their progress, saving their pictures, and remembering them until that is done."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from modelwire_io.client.run import ImageJob
 from modelwire_io.store.jobs import JobFolder, SavedJob, jobs_directory, saved_job_id
 
 from .reporting import ImageSaved, write_json
-from .terminal import is_colourful, note, write_line
+from .terminal import has_colours, note, write_line
 
 
-class Progress(Protocol):
-    """Shows how far a job is."""
+class JobDisplay(Protocol):
+    """Shows the progress of a job."""
 
-    def status(self, text: str) -> None:
-        """The job moved on."""
+    def show_status(self, text: str) -> None:
+        """Show the job's new status."""
         ...
 
-    def saved(self, path: Path) -> None:
-        """One more picture is on the disk, and its name goes to stdout."""
+    def show_saved(self, path: Path) -> None:
+        """Show that one more picture is saved, and write its path to stdout."""
         ...
 
 
 class JobKeeper:
-    """Keeps a job on the disk from when the provider takes it until its pictures are there."""
+    """Saves a job on the disk when the provider accepts it, and forgets it when its pictures are saved."""
 
     def __init__(self, provider: str, base_url: str | None, prompt: str) -> None:
         self._folder = JobFolder(jobs_directory())
@@ -39,19 +39,19 @@ class JobKeeper:
         self._base_url = base_url
         self._prompt = prompt
         self._id: str | None = None
-        self._name = ""  # what `modelwire resume` finds it by
+        self._name = ""  # the argument of `modelwire resume` that finds the job
 
     @classmethod
-    def of(cls, kept: SavedJob, name: str) -> JobKeeper:
-        """The keeping of a job that is on the disk already: here, by its id, or in the file of this name."""
-        keeping = cls(kept.provider, kept.base_url, kept.prompt)
-        keeping._id, keeping._name = kept.id, name
-        return keeping
+    def of(cls, job: SavedJob, name: str) -> JobKeeper:
+        """The keeper of a job that is saved already; `name` is its id, or the path of its file."""
+        keeper = cls(job.provider, job.base_url, job.prompt)
+        keeper._id, keeper._name = job.id, name
+        return keeper
 
-    def accepted(self, job: ImageJob) -> None:
-        """The provider has taken the job."""
+    def save(self, job: ImageJob) -> None:
+        """Save a job that the provider has accepted."""
         self._id = self._name = saved_job_id(self._provider, job.job_id or "")
-        kept = SavedJob(
+        saved = SavedJob(
             id=self._id,
             provider=self._provider,
             base_url=self._base_url,
@@ -59,11 +59,11 @@ class JobKeeper:
             accepted_at=time.time(),
             snapshot=job.snapshot(),
         )
-        self._folder.save(kept)
+        self._folder.save(saved)
 
     @contextmanager
     def forget_when_done(self) -> Iterator[None]:
-        """Forget the job once the pictures are there, or will never be; else say how to go on with it."""
+        """Forget the job when the block succeeds or the provider gives the job up; otherwise note how to resume it."""
         try:
             yield
         except JobFailed:
@@ -71,7 +71,7 @@ class JobKeeper:
             raise
         except BaseException:
             if self._id is not None:
-                note(f"the job goes on without us; to get its pictures: modelwire resume {self._name}")
+                note(f"the provider continues the job; to get its pictures: modelwire resume {self._name}")
             raise
         self._forget()
 
@@ -80,60 +80,62 @@ class JobKeeper:
             self._folder.forget(self._id)
 
 
-def follow(job: ImageJob, directory: Path, as_json: bool, number: int, keeping: JobKeeper | None) -> None:
-    """Follow a job to its end on the screen, and lose nothing on the way."""
-    with shown_progress(as_json, number) as progress, keeping.forget_when_done() if keeping else nullcontext():
-        save_all(job, directory, progress, as_json=as_json, keeping=keeping)
+def follow(job: ImageJob, directory: Path, as_json: bool, number: int, keeper: JobKeeper | None) -> None:
+    """Run a job of `number` pictures to its end: show its progress, and save its pictures and, meanwhile, the job."""
+    with job_display(as_json, number) as display, keeper.forget_when_done() if keeper else nullcontext():
+        save_all(job, directory, display, as_json=as_json, keeper=keeper)
 
 
 def save_all(
-    job: ImageJob, directory: Path, progress: Progress, *, as_json: bool, keeping: JobKeeper | None = None
+    job: ImageJob, directory: Path, display: JobDisplay, *, as_json: bool, keeper: JobKeeper | None = None
 ) -> list[Path]:
-    """Follow a job to its end, saving each picture when it is ready, and say where."""
+    """Run a job to its end, and save each picture when it is ready. Returns their paths."""
     paths: list[Path] = []
     for output in job:
         if as_json:
             write_json(output)
-        if keeping is not None and isinstance(output, JobAccepted):
-            keeping.accepted(job)
+        if keeper is not None and isinstance(output, JobAccepted):
+            keeper.save(job)
         if isinstance(output, StatusChanged):
-            progress.status(output.text)
+            display.show_status(output.text)
         if isinstance(output, ImageReady):
             image = job.fetch(output)
             paths.append(image.save(directory))
             if as_json:
                 write_json(ImageSaved(str(paths[-1]), image.media_type))
-            progress.saved(paths[-1])
+            display.show_saved(paths[-1])
     return paths
 
 
 @contextmanager
-def shown_progress(as_json: bool, number: int) -> Iterator[Progress]:
-    """A moving bar on a terminal, plain lines elsewhere, nothing beside JSON."""
+def job_display(as_json: bool, number: int) -> Iterator[JobDisplay]:
+    """A moving bar on a terminal, else plain lines; nothing if the outputs are written as JSON."""
     if as_json:
-        yield _Silence()
-    elif is_colourful(sys.stderr):
+        yield _NoDisplay()
+    elif has_colours(sys.stderr):
         from .progress_bar import progress_bar
 
         with progress_bar(number) as bar:
             yield bar
     else:
-        yield _Lines()
+        yield _PlainDisplay()
 
 
-class _Silence:
-    def status(self, text: str) -> None:
-        """The JSON says it."""
+class _NoDisplay:
+    """Shows nothing: the JSON lines hold it all."""
 
-    def saved(self, path: Path) -> None:
-        """The JSON says it."""
+    def show_status(self, text: str) -> None:
+        pass
+
+    def show_saved(self, path: Path) -> None:
+        pass
 
 
-class _Lines:
-    def status(self, text: str) -> None:
-        """A line to stderr."""
+class _PlainDisplay:
+    """Writes the status to stderr, and paths to stdout."""
+
+    def show_status(self, text: str) -> None:
         note(text)
 
-    def saved(self, path: Path) -> None:
-        """Its name."""
+    def show_saved(self, path: Path) -> None:
         write_line(str(path))

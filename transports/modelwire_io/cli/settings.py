@@ -1,24 +1,24 @@
-"""The options that commands share."""
+"""The options that the commands for providers share."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from modelwire.provider import Provider, parse_options
-from modelwire_io.client.client import Client, Configuration
+from modelwire.provider import Kind, Provider, options_type, parse_options
+from modelwire_io.client.client import Client
+from modelwire_io.client.settings import Configuration
 
 from .debugging import debug_option
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Settings(NamedTuple):
-    """What the user said about how to reach a provider, and how to tell what it says."""
+    """The shared options: how to reach a provider, what to ask of it, and how to report."""
 
     emulate: bool
     base_url: str | None
@@ -28,13 +28,19 @@ class Settings(NamedTuple):
     options: dict[str, str]
     record: str | None = None
 
-    def options_for(self, provider: Provider) -> dict[str, Any]:
-        """The provider's options that the user set. Raises `InvalidInput` for one that it does not have."""
-        parse_options(provider.options, self.options)
+    def options_for(self, provider: Provider, kind: Kind) -> dict[str, Any]:
+        """The user's options for the provider's flow of a kind; none if it has no such flow.
+
+        Raises `InvalidInput` for an option that the flow does not have, and for a bad value.
+        """
+        flow = provider.flows.get(kind)
+        if flow is None:
+            return {}
+        parse_options(options_type(flow), self.options)
         return {key.replace("-", "_"): value for key, value in self.options.items()}
 
     def open_client(self) -> Client:
-        """A client as the user wants it."""
+        """A client with these settings."""
         configuration = Configuration(
             emulate=self.emulate, base_url=self.base_url, proxy=self.proxy, timeout=self.timeout
         )
@@ -46,14 +52,14 @@ _OPTIONS = (
     click.option("--base-url", metavar="URL", help="Use this address instead of the provider's hosts."),
     click.option("--proxy", metavar="URL", help="Go through this proxy; '' for none. Default: the environment's."),
     click.option("--timeout", type=float, metavar="S", help="Seconds for all of it. Default: 600, for images 300."),
-    click.option("--json", "as_json", is_flag=True, help="Write what happens as JSON lines."),
+    click.option("--json", "as_json", is_flag=True, help="Write the outputs as JSON lines."),
     click.option("-o", "options", nargs=2, multiple=True, metavar="KEY VALUE", help="Set an option of the provider."),
-    click.option("--record", metavar="FILE", help="Record what happens, for modelwire replay; secrets are left out."),
+    click.option("--record", metavar="FILE", help="Record the session for modelwire replay, without its secrets."),
 )
 
 
 def provider_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the shared options; it gets them as one `settings`."""
+    """Give a command the shared options. It receives them as one argument, `settings`."""
 
     @functools.wraps(command)
     def with_settings(

@@ -1,4 +1,4 @@
-"""What a person sees: text to stdout, everything else to stderr, and nothing that a terminal would obey."""
+"""Output to a person: answers to stdout, notes to stderr, and no control character to a terminal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RESET = "\x1b[0m"
 
 
 def prepare_streams() -> None:
-    """Make sure that no character of an answer can end the command: what a terminal lacks is shown as `?`."""
+    """Replace streams that are closed, and let stdout and stderr write `?` for a character that they cannot encode."""
     # A stream that was closed before the command began is None.
-    sys.stdin = sys.stdin or _open_nothing("r")
-    sys.stdout = sys.stdout or _open_nothing("w")
-    sys.stderr = sys.stderr or _open_nothing("w")
+    sys.stdin = sys.stdin or _open_null("r")
+    sys.stdout = sys.stdout or _open_null("w")
+    sys.stderr = sys.stderr or _open_null("w")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -28,39 +28,40 @@ def prepare_streams() -> None:
 
 
 def write_text(text: str) -> None:
-    """A piece of an answer to stdout, at once; to a terminal without control characters, to a pipe as it came."""
-    _write(_shown(text))
+    """Write a piece of an answer to stdout, without buffering; to a terminal without control characters."""
+    _write(_safe(text))
 
 
 def write_line(text: str = "", *, style: Style | None = None) -> None:
-    """A line to stdout, in a style where stdout shows it."""
-    line = _shown(text)
-    if style is not None and is_colourful(sys.stdout):
+    """Write a line to stdout, styled if stdout is a terminal with colours."""
+    line = _safe(text)
+    if style is not None and has_colours(sys.stdout):
         line = _STYLES[style] + line + _RESET
     _write(f"{line}\n")
 
 
 def note(text: str) -> None:
-    """A line about what is going on, to stderr."""
+    """Write a line to stderr."""
     print(one_line(text), file=sys.stderr, flush=True)
 
 
 def one_line(text: str) -> str:
-    """`text` without anything that a terminal would obey, line ends included."""
+    """`text` on one line, with each control character replaced by a space."""
     return " ".join(_CONTROL.sub(" ", text).splitlines())
 
 
-def is_colourful(stream: TextIO) -> bool:
-    """Whether colours and moving bars are welcome on this stream."""
+def has_colours(stream: TextIO) -> bool:
+    """True if colours and moving bars are welcome on this stream."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _open_nothing(mode: Literal["r", "w"]) -> TextIO:
-    # As Python's own streams, it is open to the end.
+def _open_null(mode: Literal["r", "w"]) -> TextIO:
+    # Left open until the process ends, as Python's own streams are.
     return open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False)
 
 
-def _shown(text: str) -> str:
+def _safe(text: str) -> str:
+    """`text` as stdout may show it: a terminal gets no control characters, a pipe gets everything."""
     return _CONTROL.sub("", text) if sys.stdout.isatty() else text
 
 

@@ -1,9 +1,8 @@
-"""One connection of a client to the emulators: HTTP/1 by h11, over an anyio stream.
+"""One client's connection to the emulators: HTTP/1 with h11, over an anyio stream.
 
-Requests are answered one after the other, also when they come all at once. While an answer takes its time, the
-stream is read nevertheless: a client that sends its next request early loses nothing, and one that has gone is
-noticed. A client may end its own side and still listen, so that its end only ends the pauses; one that is gone for
-good shows by the next write that fails.
+Pipelined requests are handled in order. While a slow response is sent, the stream is read, too: early requests are
+saved for later, and the end of the client's side is noticed. A client may end its side and still read, so that end only
+skips the pauses that remain. If the client has closed the whole connection, the next write fails.
 """
 
 from __future__ import annotations
@@ -22,16 +21,19 @@ from modelwire.http import Headers, header_size
 from .site import EmulatedSite
 
 KIB = 1024
-# Bytes: the head and the body of a request, what a client may send ahead of an answer, and one write.
+# Bytes: the longest head of a request.
 HEAD_LIMIT = 64 * KIB
+# Bytes: the longest body of a request.
 BODY_LIMIT = 16 * KIB * KIB
+# Bytes: the most that a client may send while a response is being sent.
 EARLY_LIMIT = 64 * KIB
+# Bytes: chunks without a pause between them are joined until one write has this size.
 WRITE_SIZE = 16 * KIB
-# Seconds for which a client that is told to stop sending is listened to, so that it reads why.
-LINGER = 2.0
+# Seconds: the longest wait for the client to end its side after our last response.
+LINGER_SECONDS = 2.0
 
-# Ending our side of a connection that was reset is a bare OSError under trio.
-GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+# trio raises a bare OSError if our side of a connection that was reset is ended.
+CONNECTION_LOST = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
 class WholeRequest(NamedTuple):
@@ -44,41 +46,41 @@ class WholeRequest(NamedTuple):
 
 
 class Connection:
-    """One client. `run` answers it until it goes, or has to."""
+    """One client. `run` responds to its requests until the client or an error ends the connection."""
 
     def __init__(self, stream: SocketStream, site: EmulatedSite) -> None:
         self._stream = stream
         self._site = site
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
-        self._has_ended = anyio.Event()  # the client ended its side, or is to be treated so
+        self._has_ended = anyio.Event()  # the client ended its side, or sent too much to be read further
 
     async def run(self) -> None:
         """Serve the connection, and close it."""
         async with self._stream:
             try:
-                await self._answer_all()
+                await self._respond_to_all()
                 await self._linger()
-            except GONE:
+            except CONNECTION_LOST:
                 pass
 
-    async def _answer_all(self) -> None:
+    async def _respond_to_all(self) -> None:
         try:
             while (request := await self._read_request()) is not None:
-                await self._answer(request)
+                await self._respond(request)
                 if self._http.our_state is not h11.DONE:
                     return
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as error:
-            response = error_response(error.error_status_hint, f"this is not a request: {error}")
+            response = error_response(error.error_status_hint, f"not a valid request: {error}")
             await self._send_response(response, closes=True)
 
     async def _read_request(self) -> WholeRequest | None:
-        """The next request, or None where there is none. Raises `h11.RemoteProtocolError`."""
+        """Read the next request. Returns None if the client sends no more. Raises `h11.RemoteProtocolError`."""
         head = await self._next_event()
         if not isinstance(head, h11.Request):
             return None
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items())
-        # h11 counts only what is incomplete: a head that came all at once is counted here.
+        # h11 limits only incomplete heads. A head that arrived at once is measured here.
         if len(head.target) + header_size(headers) > HEAD_LIMIT:
             raise h11.RemoteProtocolError(f"its head exceeds {HEAD_LIMIT} bytes", error_status_hint=431)
         body = await self._read_body(_declared_length(head))
@@ -87,7 +89,7 @@ class Connection:
     async def _read_body(self, size: int) -> bytes:
         body = bytearray()
         while True:
-            # Before anything of it is read, so that a client that waits for leave (100-continue) gets none.
+            # Checked before the body is read, so that a client that expects 100-continue is refused at once.
             if max(size, len(body)) > BODY_LIMIT:
                 raise h11.RemoteProtocolError(f"its body exceeds {BODY_LIMIT} bytes", error_status_hint=413)
             event = await self._next_event()
@@ -109,7 +111,7 @@ class Connection:
             self._has_ended.set()
             return b""
 
-    async def _answer(self, request: WholeRequest) -> None:
+    async def _respond(self, request: WholeRequest) -> None:
         record, response = self._site.respond(*request)
         async with anyio.create_task_group() as tasks:
             if response.stays_open or any(chunk.pause > 0 for chunk in response.chunks):
@@ -119,23 +121,23 @@ class Connection:
             tasks.cancel_scope.cancel()
 
     async def _watch(self) -> None:
-        """Keep what the client sends ahead of its answer, and notice when it ends its side."""
-        kept = 0
-        while kept < EARLY_LIMIT and not self._has_ended.is_set():
+        """Read early requests while a response is sent, and notice when the client ends its side."""
+        received = 0
+        while received < EARLY_LIMIT and not self._has_ended.is_set():
             try:
                 data = await self._receive()
-            except GONE:
+            except CONNECTION_LOST:
                 data = b""
             self._http.receive_data(data)
-            kept += len(data) or EARLY_LIMIT
-        # Also one that sends without end while it should listen.
+            received += len(data) or EARLY_LIMIT
+        # A client that sends more than the limit is treated like one that ended its side.
         self._has_ended.set()
 
     async def _try_to_send(self, response: EmulatorResponse, *, is_head: bool) -> bool:
-        """Whether the client took it all."""
+        """Send a response. Returns True if the whole response was sent."""
         try:
             await self._send_response(response, has_body=not is_head)
-        except GONE:
+        except CONNECTION_LOST:
             return False
         return self._http.our_state is not h11.SEND_BODY
 
@@ -152,7 +154,7 @@ class Connection:
             await self._stream.send(output + self._encode(h11.EndOfMessage()))
 
     async def _send_chunk(self, output: bytes, chunk: Chunk) -> bytes:
-        """What is left to be sent after a chunk: writes are gathered where no pause divides them."""
+        """Add a chunk to `output`, and send it if there is enough. Returns the bytes that are still to be sent."""
         if chunk.pause > 0:
             await self._stream.send(output)
             output = b""
@@ -168,9 +170,9 @@ class Connection:
         return self._http.send(event) or b""
 
     async def _linger(self) -> None:
-        """Say that nothing more comes, and let the client read what came: closing at once could take it back."""
+        """End our side, and wait until the client ends its own. Closing at once could discard the last response."""
         await self._stream.send_eof()
-        with anyio.move_on_after(LINGER):
+        with anyio.move_on_after(LINGER_SECONDS):
             while not self._has_ended.is_set():
                 await self._receive()
 
@@ -180,7 +182,7 @@ def _declared_length(head: h11.Request) -> int:
 
 
 def _framing(response: EmulatorResponse) -> Headers:
-    """The length of what comes in one piece; all else h11 frames as the client's version of HTTP allows."""
+    """Headers for the length of a body in one chunk. h11 frames other bodies as the client's HTTP version allows."""
     if response.stays_open or len(response.chunks) > 1:
         return ()
     return (("content-length", str(sum(len(chunk.data) for chunk in response.chunks))),)

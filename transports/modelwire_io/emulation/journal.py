@@ -1,4 +1,4 @@
-"""Which requests the emulators got, and what became of each."""
+"""A journal of the requests that the emulators received."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ MOST_RECORDS = 10_000
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
-    """One request and its answer.
+    """One request, and the status of its response.
 
-    `target` is path and query as on the real host, `provider` is empty where the path names none. `closed_early`
-    says whether the client closed the connection before the answer was sent whole; None until that is known.
+    `target` is path and query as on the provider's own host. `provider` is empty if the path names no provider.
+    `closed_early` is True if the client closed the connection before the whole response was sent; None until that is
+    known.
     """
 
     method: str
@@ -27,7 +28,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
 
 
 class Journal:
-    """The latest requests, in their order. It may be read from any thread."""
+    """The latest requests in the order of their arrival. Any thread may use it."""
 
     def __init__(self, most: int = MOST_RECORDS) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=most)
@@ -35,23 +36,23 @@ class Journal:
 
     @property
     def records(self) -> list[RequestRecord]:
-        """What has come so far."""
+        """The latest requests in the order of their arrival."""
         with self._changed:
             return list(self._records)
 
     def begin(self, record: RequestRecord) -> None:
-        """A request is about to be answered."""
+        """Add a request before its response is sent."""
         with self._changed:
             self._records.append(record)
             self._changed.notify_all()
 
     def end(self, record: RequestRecord, *, closed_early: bool) -> None:
-        """The answer is sent whole, or as far as the client let it."""
+        """Note that a response was sent, or that the client closed the connection before."""
         with self._changed:
             record.closed_early = closed_early
             self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[Sequence[RequestRecord]], bool], timeout: float) -> bool:
-        """Wait until the records fulfil a condition, `timeout` seconds at most; whether they do."""
+        """Wait until the records satisfy a condition, `timeout` seconds at most. Returns whether they do."""
         with self._changed:
             return self._changed.wait_for(lambda: condition(list(self._records)), timeout)

@@ -1,4 +1,4 @@
-"""The emulators on a loopback socket: `serve` runs in an event loop, `EmulatorServer` in a thread beside the caller.
+"""The emulators on a loopback socket. `serve` runs in the caller's event loop, `EmulatorServer` in its own thread.
 
 with EmulatorServer() as server:
     httpx.post(server.providers["cromicle"] + "/chat", ...)
@@ -24,16 +24,20 @@ from .journal import Journal, RequestRecord
 from .site import EmulatedSite, provider_urls
 
 HOST = "127.0.0.1"
-# Seconds until a connection is accepted again after that failed, mostly for want of file descriptors.
+# Seconds: the pause after a connection could not be accepted, most often for lack of file descriptors.
 ACCEPT_PAUSE = 0.05
-# Seconds that it takes at most to accept a connection that is there.
-ACCEPT_PATIENCE = 1.0
+# Seconds: the longest that accepting a waiting connection may take.
+ACCEPT_TIMEOUT = 1.0
+
+
+class PortUnavailable(InvalidInput):
+    """A port that the emulators cannot use. The message says why."""
 
 
 class EmulatorServer:
-    """The emulators, served from a thread of their own for as long as the `with` block lasts.
+    """Serves the emulators from its own thread during a `with` block.
 
-    Raises `InvalidInput` on entry where the port cannot be had; 0 takes any that is free.
+    Raises `PortUnavailable` on entry if the port cannot be used. Port 0 means any free port.
     """
 
     def __init__(self, *, port: int = 0, behaviour: Behaviour = DEFAULT_BEHAVIOUR) -> None:
@@ -62,11 +66,11 @@ class EmulatorServer:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The latest requests, in their order."""
+        """The latest requests in the order of their arrival."""
         return self._journal.records
 
     def wait_for(self, condition: Callable[[Sequence[RequestRecord]], bool], timeout: float = 5.0) -> bool:
-        """Wait until the requests fulfil a condition, `timeout` seconds at most; whether they do."""
+        """Wait until the requests satisfy a condition, `timeout` seconds at most. Returns whether they do."""
         return self._journal.wait_for(condition, timeout)
 
 
@@ -77,9 +81,9 @@ async def serve(
     journal: Journal | None = None,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the emulators until cancelled. `TaskGroup.start` gives the base URL, once connections are accepted.
+    """Serve the emulators until cancelled. `TaskGroup.start` returns the base URL once connections are accepted.
 
-    Raises `InvalidInput` where the port cannot be had; 0 takes any that is free.
+    Raises `PortUnavailable` if the port cannot be used. Port 0 means any free port.
     """
     async with await _listen(port) as listener:
         url = f"http://{HOST}:{listener.extra(SocketAttribute.local_port)}"
@@ -91,12 +95,12 @@ async def serve(
 
 async def _listen(port: int) -> SocketListener:
     if not 0 <= port <= 65535:
-        raise InvalidInput(f"port {port} does not exist: choose one up to 65535 with --port")
+        raise PortUnavailable(f"port {port} does not exist: choose one from 0 to 65535")
     try:
         listener = (await anyio.create_tcp_listener(local_host=HOST, local_port=port)).listeners[0]
     except OSError as error:
-        what = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-        raise InvalidInput(f"port {port} {what}: choose another with --port") from error
+        problem = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise PortUnavailable(f"port {port} {problem}: choose another") from error
     assert isinstance(listener, SocketListener)
     return listener
 
@@ -113,11 +117,12 @@ async def _accept_all(listener: SocketListener, site: EmulatedSite, connections:
 
 
 async def _accept(listener: SocketListener) -> SocketStream | None:
-    """The next connection, or None where it went away again.
+    """Accept the next connection. Returns None if its client has gone already.
 
-    To be cancelled while one is accepted would lose it, on asyncio: so that is done when there is one, and at once.
+    On asyncio, an accept that is cancelled can lose a connection without closing it. So this waits until there is a
+    connection, and then accepts it in a shielded scope.
     """
     await anyio.wait_readable(listener.extra(SocketAttribute.raw_socket))
-    with anyio.move_on_after(ACCEPT_PATIENCE, shield=True):
+    with anyio.move_on_after(ACCEPT_TIMEOUT, shield=True):
         return await listener.accept()
     return None

@@ -1,1 +1,1 @@
-"""From a host name to a stream that keeps a deadline: shared by all transports."""
+"""Name resolution, proxies, TLS, and sockets and streams with a deadline: shared by all transports."""

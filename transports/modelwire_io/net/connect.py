@@ -1,4 +1,7 @@
-"""Opening a connection along a route, blocking: addresses, TLS, proxies. Nothing here needs more than Python."""
+"""Open the connection for a route, with blocking sockets: resolve the host, connect, use the proxy, begin TLS.
+
+Needs only the standard library, and python-socks for a SOCKS proxy.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +29,22 @@ from .tunnels import ConnectTunnel, load_socks, socks_failure
 # An entry of `socket.getaddrinfo`: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, ...]
 
-# Seconds after which the next address is tried beside those that have not answered yet (RFC 8305, 5).
-STAGGER = 0.25
+# Seconds: an address that has not connected by then gets company from the next one. RFC 8305, 5, recommends 250 ms.
+ATTEMPT_DELAY_S = 0.25
 
 
 class Dialer:
-    """Opens connections, all with one TLS configuration, made when it is first needed.
+    """Opens connections. All share one TLS configuration, which is created when it is first needed.
 
-    The certificates are the system's; `SSL_CERT_FILE` and `SSL_CERT_DIR` take their place, as everywhere.
+    The trusted certificates are the system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if these are set.
     """
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The TLS configuration. Raises `InvalidInput` where `SSL_CERT_FILE` names no certificates."""
+        """The TLS configuration. Raises `InvalidInput` if `SSL_CERT_FILE` names no certificates."""
         file, folders = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
         try:
-            # OpenSSL reads the two by itself, but passes over a file that is not there, and trusts the system besides.
+            # OpenSSL reads both itself, but ignores a missing file, and trusts the system's certificates as well.
             context = ssl.create_default_context(cafile=file or None, capath=folders or None)
         except OSError as error:
             raise InvalidInput(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error}") from None
@@ -50,30 +53,29 @@ class Dialer:
         return context
 
     def dial(self, route: Route, deadline: float) -> DeadlineSocket | DeadlineTlsSocket:
-        """A connected socket, under TLS if the route says so. `deadline` is monotonic time.
+        """Open a connection: resolve the host, connect, use the route's proxy, and begin TLS for https.
 
-        Raises `OSError` (`TimeoutError` past the deadline), `ConnectError` for what is not a matter of the socket, and
-        `InvalidInput` for a proxy that cannot be used here.
+        `deadline` is monotonic time. Raises `OSError` if a socket fails (`TimeoutError` after the deadline),
+        `ConnectError` if there is another reason, and `InvalidInput` for a proxy that blocking sockets cannot use.
         """
         try:
             return self._dial(route, deadline)
         except UnicodeError:
-            raise ConnectError(f"{route.host!r} is no name of a host") from None
+            raise ConnectError(f"{route.host!r} is not a valid host name") from None
 
     def _dial(self, route: Route, deadline: float) -> DeadlineSocket | DeadlineTlsSocket:
         proxy = route.proxy
         if proxy is None:
-            found = resolve(route.host, route.port, deadline)
-            return self._secure_if_needed(_connect(pick(route, found), deadline), route, deadline)
+            found = resolve_host(route.host, route.port, deadline)
+            return self._secure_if_needed(_connect(allowed_addresses(route, found), deadline), route, deadline)
         if proxy.scheme == "https" and route.scheme == "https":
             raise InvalidInput(
-                "TLS inside of TLS is not to be had with blocking sockets:"
-                " use an http:// or socks5:// proxy, or AsyncH11Transport"
+                "blocking sockets cannot run TLS inside of TLS: use an http:// or socks5:// proxy, or AsyncH11Transport"
             )
         host = route.host
         if proxy.scheme == "socks5":
-            host = address_for_socks(pick(route, resolve(host, route.port, deadline)))
-        connected = _connect(resolve(proxy.host, proxy.port, deadline), deadline)
+            host = address_for_socks(allowed_addresses(route, resolve_host(host, route.port, deadline)))
+        connected = _connect(resolve_host(proxy.host, proxy.port, deadline), deadline)
         try:
             if proxy.is_socks:
                 _open_socks(connected, proxy, host, route.port)
@@ -93,13 +95,13 @@ class Dialer:
 
     def _secure(self, connected: DeadlineSocket, host: str, deadline: float) -> DeadlineTlsSocket:
         try:
-            # CPython keeps the timeout for the handshake as a whole, not for each read in it.
+            # CPython applies the timeout to the whole handshake, not to each read in it.
             connected.settimeout(time_left(deadline))
             secured = self.tls.wrap_socket(connected, server_hostname=host)
         except BaseException as error:
             connected.close()
             if is_bad_name(error):
-                raise ConnectError(f"{host!r} is no name that a certificate could be for") from None
+                raise ConnectError(f"{host!r} is not a valid host name for TLS") from None
             raise
         assert isinstance(secured, DeadlineTlsSocket)
         secured.deadline = deadline
@@ -107,12 +109,12 @@ class Dialer:
 
 
 def is_bad_name(error: BaseException) -> bool:
-    """Whether TLS did not even begin, for want of a name; that a certificate is refused is a ValueError, too."""
+    """True if the host name cannot be used in TLS at all. (A rejected certificate, also a ValueError, is not meant.)"""
     return isinstance(error, ValueError) and not isinstance(error, ssl.SSLError | InvalidInput)
 
 
 def is_readable(connected: socket.socket) -> bool:
-    """Whether there is something to be read, be it the end; of a connection that should be silent, a bad sign."""
+    """True if data or the end of the connection is waiting: an idle connection must not be reused then."""
     try:
         if isinstance(connected, ssl.SSLSocket) and connected.pending():
             return True
@@ -126,62 +128,62 @@ def is_readable(connected: socket.socket) -> bool:
 
 
 def time_left(deadline: float) -> float:
-    """Seconds to the deadline. Raises `TimeoutError` where there are none."""
+    """Seconds to the deadline. Raises `TimeoutError` if it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("timed out")
     return left
 
 
-def resolve(host: str, port: int, deadline: float) -> list[AddressInfo]:
-    """The addresses of a host.
+def resolve_host(host: str, port: int, deadline: float) -> list[AddressInfo]:
+    """Look up the addresses of a host. Raises `TimeoutError` after the deadline (monotonic time).
 
-    A resolver cannot be interrupted, and may think for half a minute. It gets a thread of its own, which is left to
-    itself when the deadline passes.
+    The system's resolver cannot be interrupted, and may take half a minute. It runs in a thread of its own, which is
+    abandoned if the deadline passes.
     """
     if is_numeric(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    answers: SimpleQueue[list[AddressInfo] | Exception] = SimpleQueue()
+    results: SimpleQueue[list[AddressInfo] | Exception] = SimpleQueue()
 
-    def ask() -> None:
+    def look_up() -> None:
         try:
-            answers.put([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+            results.put([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
         except Exception as error:
-            answers.put(error)
+            results.put(error)
 
-    Thread(target=ask, name="modelwire resolver", daemon=True).start()
+    Thread(target=look_up, name="modelwire resolver", daemon=True).start()
     try:
-        answer = answers.get(timeout=time_left(deadline))
+        result = results.get(timeout=time_left(deadline))
     except Empty:
-        raise TimeoutError("timed out while the name was resolved") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        raise TimeoutError("timed out while resolving the host name") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def is_numeric(host: str) -> bool:
-    """Whether it is an address, which needs no look-up."""
+    """True for an IP address, which needs no look-up."""
     return ":" in host or host.replace(".", "").isdigit()
 
 
-def pick(route: Route, found: Sequence[AddressInfo]) -> list[AddressInfo]:
-    """The addresses that may be connected to, each once. Raises `ConnectError` where one is not public and must be."""
+def allowed_addresses(route: Route, found: Sequence[AddressInfo]) -> list[AddressInfo]:
+    """The addresses without duplicates. Raises `ConnectError` if the route is `public_only` and one is not public."""
     if route.public_only:
         require_public(route.host, [str(entry[4][0]) for entry in found])
     return list({entry[4]: entry for entry in found}.values())
 
 
 def require_public(host: str, addresses: Iterable[str]) -> None:
-    """Raises `ConnectError` unless all are public: one that is not may be the one that an attacker counts on."""
+    """Raises `ConnectError` unless all addresses are public: an attacker may add one private address to public ones."""
     if not all(map(is_public, addresses)):
-        raise ConnectError(f"{host} is not at a public address, and only such are allowed here")
+        raise ConnectError(f"{host} is not at a public address, which this request requires")
 
 
 def _connect(found: Sequence[AddressInfo], deadline: float) -> DeadlineSocket:
-    """Connect to the address that answers first; those that answer late, or badly, get company."""
+    """Happy Eyeballs (RFC 8305, 5): if an address is slow or fails, try the next one in parallel; the first wins."""
     waiting = deque(found)
     pending: set[DeadlineSocket] = set()
-    error = OSError("the name has no address")
+    error = OSError("the host name has no address")
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or pending:
@@ -194,17 +196,17 @@ def _connect(found: Sequence[AddressInfo], deadline: float) -> DeadlineSocket:
                     pending.add(begun)
                     selector.register(begun, selectors.EVENT_WRITE)
                 left = time_left(deadline)
-                for key, _ in selector.select(min(left, STAGGER) if waiting else left):
-                    answered = key.fileobj
-                    assert isinstance(answered, DeadlineSocket)
-                    selector.unregister(answered)
-                    pending.remove(answered)
-                    code = answered.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                for key, _ in selector.select(min(left, ATTEMPT_DELAY_S) if waiting else left):
+                    ready = key.fileobj
+                    assert isinstance(ready, DeadlineSocket)
+                    selector.unregister(ready)
+                    pending.remove(ready)
+                    code = ready.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if not code:
-                        answered.deadline = deadline
-                        answered.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                        return answered
-                    answered.close()
+                        ready.deadline = deadline
+                        ready.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        return ready
+                    ready.close()
                     error = OSError(code, os.strerror(code))
             raise error
         finally:
@@ -234,7 +236,7 @@ def _open_tunnel(connected: DeadlineSocket, tunnel: ConnectTunnel) -> None:
 
 
 def _open_socks(connected: DeadlineSocket, proxy: Proxy, host: str, port: int) -> None:
-    dialogue = load_socks("python_socks.sync").Proxy(**socks_options(proxy, _Connected(connected)))
+    dialogue = load_socks("python_socks.sync").Proxy(**socks_options(proxy, _ExistingConnection(connected)))
     connected.settimeout(None)
     try:
         dialogue.connect(host, port)
@@ -244,19 +246,21 @@ def _open_socks(connected: DeadlineSocket, proxy: Proxy, host: str, port: int) -
         raise socks_failure(error) from None
 
 
-class _Connected:
-    """What python-socks takes for a proxy before the proxy: it gets a connection that is there already."""
+class _ExistingConnection:
+    """Hands python-socks the connection to the proxy that is already open, in the role of a proxy before the proxy."""
 
     def __init__(self, connected: DeadlineSocket) -> None:
         self._connected = connected
 
     def connect(self, **_: object) -> DeadlineSocket:
-        """The connection."""
         return self._connected
 
 
 def socks_options(proxy: Proxy, connected: object) -> dict[str, Any]:
-    """What python-socks is told, blocking or async. Names are left to the proxy; those that are not are gone by now."""
+    """Arguments for python-socks, blocking or async.
+
+    The proxy resolves host names (`rdns`). With socks5:// the host is already an address here.
+    """
     return {
         "proxy_type": load_socks("python_socks").ProxyType.SOCKS5,
         "host": proxy.host,
@@ -269,5 +273,5 @@ def socks_options(proxy: Proxy, connected: object) -> dict[str, Any]:
 
 
 def address_for_socks(found: Sequence[AddressInfo]) -> str:
-    """The address that a SOCKS proxy is asked for: of IPv4 if there is one, since not every proxy has IPv6."""
+    """The address to request from a SOCKS proxy: IPv4 if there is one, because not every proxy has IPv6."""
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])

@@ -1,7 +1,4 @@
-"""Opening a connection along a route, for async code on asyncio and on trio.
-
-Deadlines are kept by cancellation, from outside.
-"""
+"""Open the connection for a route, on asyncio and on trio. The caller enforces a deadline by cancellation."""
 
 from __future__ import annotations
 
@@ -14,7 +11,16 @@ import anyio
 from modelwire.errors import ConnectError
 
 from .asyncio_stream import AsyncioStream
-from .connect import STAGGER, AddressInfo, Dialer, address_for_socks, is_bad_name, is_numeric, pick, socks_options
+from .connect import (
+    ATTEMPT_DELAY_S,
+    AddressInfo,
+    Dialer,
+    address_for_socks,
+    allowed_addresses,
+    is_bad_name,
+    is_numeric,
+    socks_options,
+)
 from .deadline_streams import AnyioStream, DeadlineStream
 from .proxies import Proxy
 from .routes import Route
@@ -22,18 +28,18 @@ from .tunnels import ConnectTunnel, load_socks, socks_failure
 
 
 async def dial(dialer: Dialer, route: Route) -> DeadlineStream:
-    """A connected stream, under TLS if the route says so.
+    """Open a connection: resolve the host, connect, use the route's proxy, and begin TLS for https.
 
-    Raises `OSError` or what anyio has for a broken stream, `ConnectError` for what is not a matter of the connection,
-    and `InvalidInput` for a proxy that cannot be used here.
+    Raises `OSError` or `anyio.BrokenResourceError` if a connection fails, `ConnectError` if there is another reason,
+    and `InvalidInput` for a proxy that cannot be used.
     """
     proxy = route.proxy
-    found = await _resolve(route.host, route.port) if proxy is None or proxy.scheme == "socks5" else []
-    addresses = pick(route, found)
+    found = await _resolve_host(route.host, route.port) if proxy is None or proxy.scheme == "socks5" else []
+    addresses = allowed_addresses(route, found)
     if proxy is None:
         stream = await _connect(addresses)
     else:
-        stream = await _connect(await _resolve(proxy.host, proxy.port))
+        stream = await _connect(await _resolve_host(proxy.host, proxy.port))
     try:
         if proxy is not None:
             if proxy.scheme == "https":
@@ -50,17 +56,17 @@ async def dial(dialer: Dialer, route: Route) -> DeadlineStream:
     return stream
 
 
-async def _resolve(host: str, port: int) -> Sequence[AddressInfo]:
+async def _resolve_host(host: str, port: int) -> Sequence[AddressInfo]:
     if is_numeric(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     try:
         return await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
-        raise ConnectError(f"{host!r} is no name of a host") from None
+        raise ConnectError(f"{host!r} is not a valid host name") from None
 
 
 async def _connect(found: Sequence[AddressInfo]) -> DeadlineStream:
-    """Connect to the address that answers first; those that answer late, or badly, get company (RFC 8305, 5)."""
+    """Happy Eyeballs (RFC 8305, 5): if an address is slow or fails, try the next one in parallel; the first wins."""
     if len(found) == 1:
         return await _connect_to(*found[0][4][:2])
     connected: list[DeadlineStream] = []
@@ -80,7 +86,7 @@ async def _connect(found: Sequence[AddressInfo]) -> DeadlineStream:
                 has_failed = anyio.Event()
                 address, port = entry[4][:2]
                 attempts.start_soon(attempt, address, port, has_failed)
-                with anyio.move_on_after(STAGGER):
+                with anyio.move_on_after(ATTEMPT_DELAY_S):
                     await has_failed.wait()
     except BaseException:
         for stream in connected:
@@ -89,7 +95,7 @@ async def _connect(found: Sequence[AddressInfo]) -> DeadlineStream:
     for late in connected[1:]:
         await late.aclose()
     if not connected:
-        raise errors[-1] if errors else OSError("the name has no address")
+        raise errors[-1] if errors else OSError("the host name has no address")
     return connected[0]
 
 
@@ -101,7 +107,7 @@ async def _connect_to(address: str, port: int) -> DeadlineStream:
 
 
 def _is_in_asyncio_task() -> bool:
-    """Whether asyncio runs us; trio may be its guest, and is no task of it."""
+    """True if asyncio runs this code. False under trio, also if trio runs as a guest of asyncio's loop."""
     try:
         return asyncio.current_task() is not None
     except RuntimeError:
@@ -113,7 +119,7 @@ async def _secure(stream: DeadlineStream, host: str, dialer: Dialer) -> Deadline
         return await stream.start_tls(dialer.tls, host)
     except ValueError as error:
         if is_bad_name(error):
-            raise ConnectError(f"{host!r} is no name that a certificate could be for") from None
+            raise ConnectError(f"{host!r} is not a valid host name for TLS") from None
         raise
 
 
@@ -124,9 +130,9 @@ async def _open_tunnel(stream: DeadlineStream, tunnel: ConnectTunnel) -> None:
 
 
 async def _open_socks(stream: DeadlineStream, proxy: Proxy, host: str, port: int) -> None:
-    dialogue = load_socks("python_socks.async_.anyio").Proxy(**socks_options(proxy, _Connected(stream)))
+    dialogue = load_socks("python_socks.async_.anyio").Proxy(**socks_options(proxy, _ExistingConnection(stream)))
     try:
-        # Its own timeout would count beside ours.
+        # No timeout: python-socks has one by default, but the caller enforces the deadline.
         await dialogue.connect(host, port, timeout=float("inf"))
     except OSError:
         raise
@@ -134,12 +140,11 @@ async def _open_socks(stream: DeadlineStream, proxy: Proxy, host: str, port: int
         raise socks_failure(error) from None
 
 
-class _Connected:
-    """What python-socks takes for a proxy before the proxy: it gets a connection that is there already."""
+class _ExistingConnection:
+    """Hands python-socks the connection to the proxy that is already open, in the role of a proxy before the proxy."""
 
     def __init__(self, stream: DeadlineStream) -> None:
         self._stream = stream
 
     async def connect(self, **_: object) -> DeadlineStream:
-        """The connection."""
         return self._stream

@@ -1,7 +1,7 @@
-"""Sockets that keep an absolute deadline, whoever reads and writes them.
+"""Sockets with an absolute deadline, also for libraries that know only timeouts.
 
-A socket's own timeout begins anew with each byte, so that what drips lasts for ever. Here every operation ends by
-`deadline`, also inside a library that knows nothing of it.
+A socket's own timeout starts again with each read, so a server that sends one byte at a time can hold a request for
+ever. With these sockets every operation ends by `deadline`, no matter which library reads and writes.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from typing import Any
 
 
 class _DeadlineMixin:
-    """What is added to a socket. `deadline` is monotonic time, `silence` the seconds that one operation may take."""
+    """Sets the timeout before each operation. `deadline` is monotonic time, `silence` the seconds for one operation."""
 
     deadline = math.inf
     silence = math.inf
 
     def settimeout(self, value: float | None) -> None:
-        """The seconds that one operation may take; None: as long as the deadline allows."""
+        """Set the seconds that one operation may take; None: as long as the deadline allows."""
         self.silence = math.inf if value is None else value
         super().settimeout(value)  # type: ignore[misc]
 
     def recv(self, *arguments: Any, **options: Any) -> bytes:
-        """Some bytes, in time. Raises `TimeoutError`."""
+        """Read some bytes. Raises `TimeoutError` if none arrive in time."""
         self._arm_timeout()
         data: bytes = super().recv(*arguments, **options)  # type: ignore[misc]
         return data
 
     def recv_into(self, *arguments: Any, **options: Any) -> int:
-        """The same, into a buffer."""
+        """Read some bytes into a buffer. Raises `TimeoutError` if none arrive in time."""
         self._arm_timeout()
         size: int = super().recv_into(*arguments, **options)  # type: ignore[misc]
         return size
 
     def send(self, *arguments: Any, **options: Any) -> int:
-        """Send what can be sent now, or in time."""
+        """Send some bytes; returns how many. Raises `TimeoutError` if none can be sent in time."""
         self._arm_timeout()
         size: int = super().send(*arguments, **options)  # type: ignore[misc]
         return size
 
     def sendall(self, data: Any, *arguments: Any, **options: Any) -> None:
-        """Send all of it. Each part of it that goes out is a sign of life."""
+        """Send all of it. `silence` is counted from the last part that was sent."""
         with memoryview(data) as view, view.cast("B") as octets:
             sent = 0
             while sent < len(octets):
@@ -57,8 +57,8 @@ class _DeadlineMixin:
 
 
 class DeadlineSocket(_DeadlineMixin, socket.socket):
-    """A socket that keeps a deadline."""
+    """A socket with a deadline."""
 
 
 class DeadlineTlsSocket(_DeadlineMixin, ssl.SSLSocket):
-    """The same under TLS. Made by an `SSLContext` whose `sslsocket_class` it is."""
+    """A TLS socket with a deadline. To create it, set it as an `SSLContext`'s `sslsocket_class`."""

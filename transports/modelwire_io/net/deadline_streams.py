@@ -1,4 +1,4 @@
-"""Byte streams that keep an absolute deadline: what `punctual_sockets` is for blocking code, for async code."""
+"""Byte streams with an absolute deadline, for async code. For blocking code, see `deadline_sockets`."""
 
 from __future__ import annotations
 
@@ -17,93 +17,88 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 from .connect import is_readable
 
 READ_SIZE = WRITE_SIZE = 64 * 1024  # bytes
-ALL = sys.maxsize
+UNLIMITED = sys.maxsize  # bytes
 
-# Takes what was read, `b""` at the end, and says True once nothing more is wanted. It must not raise.
-Take = Callable[[bytes], bool]
+# Called with the data read, `b""` at the end. Returns True if it wants no more. It must not raise.
+DataCallback = Callable[[bytes], bool]
 
 
 class DeadlineStream(Protocol):
     """A connection. `deadline` is monotonic time, `silence` the seconds that one operation may take.
 
-    Every operation raises `TimeoutError` when it takes longer than either, and `OSError` (or what anyio has for it)
-    for a connection that broke.
+    Every operation raises `TimeoutError` if it exceeds either, and `OSError` (or `anyio.BrokenResourceError`) if the
+    connection is broken.
     """
 
     deadline: float
     silence: float
 
-    async def receive(self, max_bytes: int = ALL) -> bytes:
-        """What came, or `b""` at the end of the connection."""
+    async def receive(self, max_bytes: int = UNLIMITED) -> bytes:
+        """Return some bytes, or `b""` at the end of the connection."""
         ...
 
-    async def deliver_to(self, take: Take) -> None:
-        """Hand everything that comes to `take`, and the end as `b""`, until it says True.
+    async def deliver_to(self, on_data: DataCallback) -> None:
+        """Call `on_data` with all data that arrives, and with `b""` at the end, until it returns True.
 
-        `silence` begins anew with whatever comes; `take` may move `deadline`.
+        `silence` is counted from the last data that arrived; `on_data` may move `deadline`.
         """
         ...
 
     async def send(self, item: bytes) -> None:
-        """Send all of it. Each part of it that goes out is a sign of life."""
+        """Send all of it. `silence` is counted from the last part that was sent."""
         ...
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> DeadlineStream:
-        """The same connection under TLS, the host's certificate checked. This stream is not to be used any more."""
+        """Begin TLS, and check the host's certificate. Returns the stream to use from now on, instead of this one."""
         ...
 
     async def aclose(self) -> None:
-        """Close it without any farewell, also while a cancellation is under way."""
+        """Close the connection at once, without a TLS close_notify, even if the task is being cancelled."""
         ...
 
     def has_unread(self) -> bool:
-        """Whether something came, or the end, that nobody has read; of a connection that should be silent."""
+        """True if data or the end of the connection is waiting: an idle connection must not be reused then."""
         ...
 
 
 class AnyioStream:
-    """A stream of anyio's, on whatever event loop."""
+    """A `DeadlineStream` over an anyio stream, on any event loop."""
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self.deadline = math.inf
         self.silence = math.inf
         self._stream = stream
 
-    async def receive(self, max_bytes: int = ALL) -> bytes:
-        """What came, or `b""` at the end of the connection."""
-        with self._in_time():
+    async def receive(self, max_bytes: int = UNLIMITED) -> bytes:
+        with self._time_limit():
             try:
                 return await self._stream.receive(min(max_bytes, READ_SIZE))
             except anyio.EndOfStream:
                 return b""
         raise TimeoutError("timed out")
 
-    async def deliver_to(self, take: Take) -> None:
-        """Hand everything that comes to `take` until it says True."""
-        while not take(await self.receive()):
+    async def deliver_to(self, on_data: DataCallback) -> None:
+        while not on_data(await self.receive()):
             pass
 
     async def send(self, item: bytes) -> None:
-        """Send all of it."""
         for start in range(0, len(item), WRITE_SIZE):
-            with self._in_time() as scope:
+            with self._time_limit() as scope:
                 await self._stream.send(item[start : start + WRITE_SIZE])
             if scope.cancelled_caught:
                 raise TimeoutError("timed out")
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> AnyioStream:
-        """The same connection under TLS."""
-        # Hardly any server says goodbye in TLS, and hardly any client asks for it.
+        # standard_compatible=True would require a TLS close_notify, which hardly any server sends.
         secured = TLSStream.wrap(self._stream, hostname=host, ssl_context=context, standard_compatible=False)
         return AnyioStream(await secured)
 
     async def aclose(self) -> None:
-        """Close it at once."""
         with anyio.CancelScope(shield=True):
             await self._stream.aclose()
 
     def has_unread(self) -> bool:
-        """Whether something came, or the end, that nobody has read: in the system, or in TLS."""
+        # Data may wait in the socket, or decrypted in a layer of TLS.
         stream = self._stream
         if is_readable(stream.extra(SocketAttribute.raw_socket)):
             return True
@@ -115,8 +110,8 @@ class AnyioStream:
             stream = inner
         return False
 
-    def _in_time(self) -> anyio.CancelScope:
-        # `anyio.fail_after` would take twice as long, and this is done for each read.
+    def _time_limit(self) -> anyio.CancelScope:
+        # Not `anyio.fail_after`: it takes twice as long, and this runs for each read.
         return anyio.CancelScope(deadline=anyio.current_time() + min(self.silence, self.deadline - time.monotonic()))
 
 

@@ -1,7 +1,7 @@
-"""What belongs to one event loop alone, such as its connections: made for each loop, and closed when that ends.
+"""Resources that belong to one event loop, such as connections: created for each loop, closed when the loop ends.
 
-A socket that one event loop waits for is nothing to another. So a transport that is used in several, one after the
-other or in threads side by side, keeps connections for each.
+A socket that is registered with one event loop cannot be used in another. So a transport that is used in several loops,
+one after the other or in parallel threads, has separate connections for each.
 """
 
 from __future__ import annotations
@@ -19,88 +19,98 @@ ResourceT = TypeVar("ResourceT")
 
 
 class PerLoop(Generic[ResourceT]):
-    """One of something for each event loop that asks for it.
+    """One resource for each event loop that uses it.
 
-    `open` makes it. `close` is awaited in the same loop: when that comes to its end, or by `close` of this object. A
-    loop that is closed by hand has to be told that it ends, as `asyncio.run` tells it (`shutdown_asyncgens`).
+    `open` creates it. `close` is awaited in the same loop: when the loop ends, or in `PerLoop.close`. If you run an
+    asyncio loop by hand, call `loop.shutdown_asyncgens()` before you close it, as `asyncio.run` does.
     """
 
     def __init__(self, open: Callable[[], ResourceT], close: Callable[[ResourceT], Awaitable[None]]) -> None:
         self._open = open
         self._close = close
         self._lock = threading.Lock()
-        self._kept: dict[object, tuple[ResourceT, AsyncGenerator[None, None]]] = {}
+        # The resource of each loop, and the generator that closes it.
+        self._by_loop: dict[object, tuple[ResourceT, AsyncGenerator[None, None]]] = {}
 
     async def get(self) -> ResourceT:
-        """That of the running event loop."""
+        """Return the running event loop's resource; open it if there is none yet."""
         loop = current_loop()
-        kept = self._find(loop)
-        if kept is None:
+        entry = self._find(loop)
+        if entry is None:
             resource = self._open()
-            keeper = self._keep(loop, resource)
-            # It does not wait: so no other task comes between.
-            await anext(keeper)
-            kept = resource, keeper
+            closer = self._close_at_loop_end(loop, resource)
+            # Runs to the `yield` without suspending, so no other task can open a second resource meanwhile.
+            await anext(closer)
+            entry = resource, closer
             with self._lock:
-                self._kept[loop] = kept
-        return kept[0]
+                self._by_loop[loop] = entry
+        return entry[0]
 
     async def close(self) -> None:
-        """Close that of the running event loop, if there is one; the next that asks gets a new one."""
-        kept = self._find(current_loop())
-        if kept is not None:
-            await kept[1].aclose()
+        """Close the running event loop's resource, if there is one. The next `get` opens a new one."""
+        entry = self._find(current_loop())
+        if entry is not None:
+            await entry[1].aclose()
 
-    async def _keep(self, loop: object, resource: ResourceT) -> AsyncGenerator[None, None]:
-        """Every event loop closes the generators that were begun in it before it ends: that is how one hears of it."""
+    async def _close_at_loop_end(self, loop: object, resource: ResourceT) -> AsyncGenerator[None, None]:
+        """Close the resource when the loop ends.
+
+        Neither asyncio nor trio has a public "on loop exit" hook, but both register every async generator when it is
+        first iterated (`sys.set_asyncgen_hooks`), and before the loop ends they call `aclose` on each one that is not
+        finished (in asyncio, `loop.shutdown_asyncgens` does). That raises `GeneratorExit` at the `yield`, while the
+        loop still runs, so the `finally` can await. This generator has no values to yield: `get` iterates it once, to
+        register it, and it stays suspended until the loop or `PerLoop.close` closes it.
+        """
         try:
             yield
         finally:
             with self._lock:
-                self._kept.pop(loop, None)
-            # trio cancels what it closes in the end.
+                self._by_loop.pop(loop, None)
+            # trio closes generators in a cancelled scope.
             with anyio.CancelScope(shield=True):
                 await self._close(resource)
 
     def _find(self, loop: object) -> tuple[ResourceT, AsyncGenerator[None, None]] | None:
-        """What is kept for a loop. What belongs to loops that were closed without a word is left to Python."""
+        """The entry of a loop. Entries of loops that were closed by hand are dropped: Python closes their sockets."""
         with self._lock:
-            kept = self._kept.get(loop)
-            if kept is None:
-                self._kept = {each: held for each, held in self._kept.items() if not _is_closed(each)}
-        return kept
+            entry = self._by_loop.get(loop)
+            if entry is None:
+                self._by_loop = {each: other for each, other in self._by_loop.items() if not _is_closed(each)}
+        return entry
 
 
 def _is_closed(loop: object) -> bool:
-    # What stands for one of trio's cannot tell.
+    # trio's tokens have no `is_closed`.
     is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
     return is_closed is not None and is_closed()
 
 
 class LoopGuard:
-    """The event loop that something was begun in, and cannot leave."""
+    """Binds an object to the event loop of its first `check`."""
 
     def __init__(self) -> None:
         self._loop: object = None
 
     def check(self) -> None:
-        """Raises `LocalProtocolError` in another event loop than the first time."""
+        """Raises `LocalProtocolError` in any other event loop than that of the first call."""
         loop = current_loop()
         self._loop = self._loop or loop
         if self._loop is not loop:
             raise LocalProtocolError(
-                "this was begun in another event loop, where its connection is: go on with it there, or begin anew here"
+                "this was started in another event loop, which its connection belongs to:"
+                " continue in that one, or start again in this one"
             )
 
 
 def current_loop() -> object:
-    """What stands for the running event loop, of asyncio or of trio; None where none runs."""
-    # No loop of theirs runs where they are not imported, and importing them takes long.
+    """The running event loop: asyncio's loop object, or trio's token. None if no loop is running."""
+    # Neither is imported here, because that takes long: if a library has not been imported, no loop of it is running.
     asyncio = sys.modules.get("asyncio")
-    # Unlike `get_running_loop` it does not raise, which takes long, too: this is asked for each read.
-    loop: object = None if asyncio is None else asyncio._get_running_loop()
-    if loop is not None:
-        return loop
+    if asyncio is not None:
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            pass
     trio = sys.modules.get("trio")
     try:
         return None if trio is None else trio.lowlevel.current_trio_token()

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through: the given one, or the environment's, as everywhere."""
+"""Choose the proxy for a request: the caller's, or that of the usual environment variables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .addresses import is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 SCHEMES = tuple(_DEFAULT_PORTS)
-# What no URL holds, and what `urlsplit` overlooks.
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
+# Characters that no URL may contain, and that `urlsplit` does not reject.
+_FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Proxy(NamedTuple):
-    """A proxy, taken apart. `scheme` is one of `SCHEMES`."""
+    """The parts of a proxy URL. `scheme` is one of `SCHEMES`."""
 
     scheme: str
     host: str
@@ -31,17 +31,17 @@ class Proxy(NamedTuple):
 
     @property
     def is_socks(self) -> bool:
-        """Whether it speaks SOCKS, and not HTTP."""
+        """True for SOCKS, False for HTTP."""
         return self.scheme.startswith("socks")
 
     @property
     def url(self) -> str:
-        """Where it is, without user and password."""
+        """Its URL, without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
     def headers(self) -> Headers:
-        """What it wants to know beside a request that it gets to read."""
+        """The headers for the proxy itself, to be added to a request that it reads."""
         if self.user is None:
             return ()
         pair = f"{self.user}:{self.password or ''}".encode()
@@ -49,7 +49,7 @@ class Proxy(NamedTuple):
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown: the password, as it is and as it is sent."""
+        """Strings that must not be shown: the password, plain and as it is sent."""
         return [self.password, *(value.removeprefix("Basic ") for _, value in self.headers())] if self.password else []
 
     def __repr__(self) -> str:
@@ -57,21 +57,21 @@ class Proxy(NamedTuple):
 
 
 class ProxyTable:
-    """Decides once what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (in either case) mean.
+    """The proxies of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (upper or lower case), parsed once.
 
-    A `proxy` that is given is used for everything, and the environment is not asked; `""` means none at all.
-    Proxies of the environment are not used for loopback. Raises `InvalidInput` for a proxy URL that cannot work.
+    If `proxy` is given, it is used for every request and the environment is ignored; `""` means no proxy at all.
+    Proxies from the environment are not used for loopback addresses. Raises `InvalidInput` for an invalid proxy URL.
     """
 
     def __init__(self, proxy: str | None, environment: Mapping[str, str]) -> None:
-        self._given = None if proxy is None else _checked(proxy, "the proxy")
-        variables = _variables(environment) if proxy is None else {}
-        self._by_scheme = {scheme: _proxy_of(scheme, variables) for scheme in ("http", "https")}
+        self._given = None if proxy is None else _normalized(proxy, "the proxy")
+        variables = _variables_by_lower_name(environment) if proxy is None else {}
+        self._by_scheme = {scheme: _proxy_for_scheme(scheme, variables) for scheme in ("http", "https")}
         self._exempt = [entry.strip().lower() for entry in variables.get("no_proxy", "").split(",") if entry.strip()]
 
     @property
     def urls(self) -> list[str]:
-        """Every proxy that a request might go through."""
+        """Every proxy that a request may go through."""
         return [url for url in (self._given, *self._by_scheme.values()) if url]
 
     def proxy_for(self, url: str) -> str | None:
@@ -84,25 +84,25 @@ class ProxyTable:
         return self._by_scheme[scheme] or None
 
 
-def _variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment by names in lower case; a variable that is written so counts before one that is not."""
+def _variables_by_lower_name(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with lower-case names. A variable whose name is in lower case overrides the others."""
     found = {name.lower(): value for name, value in environment.items()}
-    # A server that runs as CGI takes HTTP_PROXY from a request's header `Proxy` (CVE-2016-5385).
+    # Under CGI, HTTP_PROXY holds a client's request header `Proxy` (CVE-2016-5385).
     if "REQUEST_METHOD" in environment:
         found.pop("http_proxy", None)
     return found | {name: value for name, value in environment.items() if name.islower()}
 
 
-def _proxy_of(scheme: str, variables: Mapping[str, str]) -> str:
-    """The proxy for URLs of this scheme; empty where there is none."""
+def _proxy_for_scheme(scheme: str, variables: Mapping[str, str]) -> str:
+    """The proxy URL for requests of this scheme; empty if there is none."""
     for name in (f"{scheme}_proxy", "all_proxy"):
         if variables.get(name):
-            return _checked(variables[name], name.upper())
+            return _normalized(variables[name], name.upper())
     return ""
 
 
-def _checked(url: str, name: str) -> str:
-    """The proxy's URL, `http://` put before one that has no scheme, `socks` spelt as `socks5h`."""
+def _normalized(url: str, name: str) -> str:
+    """The proxy's URL with a scheme: `http` if it has none, `socks5h` for `socks`. Raises `InvalidInput`."""
     if not url:
         return ""
     full = url if "://" in url else f"http://{url}"
@@ -110,17 +110,19 @@ def _checked(url: str, name: str) -> str:
     scheme = {"socks": "socks5h"}.get(scheme.lower(), scheme.lower())
     try:
         parts = urlsplit(f"{scheme}://{rest}")
-        known = scheme in SCHEMES and parts.hostname and (parts.port or True) and not _BLANK.search(full)
+        is_valid = scheme in SCHEMES and parts.hostname and (parts.port or True) and not _FORBIDDEN.search(full)
     except ValueError:
-        known = False
-    if not known:
+        is_valid = False
+    if not is_valid:
         shown = without_query(f"{scheme}://{rest.rpartition('@')[2]}")
-        raise InvalidInput(f"{name} is {shown!r}, which is no proxy: write http://HOST:PORT or socks5://HOST:PORT")
+        raise InvalidInput(
+            f"{name} is {shown!r}, which is not a proxy URL: write http://HOST:PORT or socks5://HOST:PORT"
+        )
     return f"{scheme}://{rest}"
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY stands for this host: `*`, a name, a domain, an address, a network; with a port."""
+    """True if a NO_PROXY entry covers the host: `*`, a name, a domain, an address or a network, maybe with a port."""
     if entry == "*":
         return True
     pattern, entry_port = _split_port(entry)
@@ -135,7 +137,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """An entry without its port and brackets, and the port, if it has one."""
+    """An entry without brackets and port, and its port, or `""`."""
     if entry.startswith("["):
         address, _, rest = entry[1:].partition("]")
         return address, rest.removeprefix(":")
@@ -145,13 +147,13 @@ def _split_port(entry: str) -> tuple[str, str]:
     return entry, ""
 
 
-def secrets_of(proxies: ProxyTable) -> list[str]:
-    """What a proxy is told that no message may show."""
+def proxy_secrets(proxies: ProxyTable) -> list[str]:
+    """The strings of all proxies that no message may show."""
     return [secret for url in proxies.urls for secret in parse_proxy(url).secrets]
 
 
 def parse_proxy(url: str) -> Proxy:
-    """The parts of a proxy's URL, as `ProxyTable` gives it."""
+    """Parse a proxy URL as `ProxyTable.proxy_for` returns it."""
     parts = urlsplit(url)
     user = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)

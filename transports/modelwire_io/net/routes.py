@@ -1,4 +1,4 @@
-"""How a request gets to its server: directly, or through a proxy, and what stands in its request line then."""
+"""The route of a request, directly or through a proxy, and the request line and headers that it needs there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Route(NamedTuple):
-    """Where a connection leads. Two requests with the same route may share one."""
+    """The destination of a connection. Requests with equal routes may share one. `host` and `port` are the server's.
+
+    `public_only`: every address of `host` must be public.
+    """
 
     scheme: str
     host: str
@@ -26,18 +29,18 @@ class Route(NamedTuple):
 
     @property
     def is_tunnelled(self) -> bool:
-        """Whether a proxy only passes bytes on, so that the server itself is talked to."""
+        """True if there is a proxy that only passes bytes on and does not read requests."""
         return self.proxy is not None and (self.scheme == "https" or self.proxy.is_socks)
 
     def target(self, request: Request) -> str:
-        """What stands in the request line: the path, or for a proxy that reads requests the whole URL."""
+        """The target in the request line: the path, or the whole URL for a proxy that reads requests."""
         path = request.url[len(_before_path(request)[0]) :].partition("#")[0]
         if not path.startswith("/"):
             path = f"/{path}"
         return path if self.proxy is None or self.is_tunnelled else f"{self.scheme}://{_authority(request)}{path}"
 
     def headers(self, request: Request) -> Headers:
-        """All headers of a request in their order: its framing, what a proxy wants, and its own."""
+        """All headers of a request, in order: Host and Content-Length, those for the proxy, and the request's own."""
         framing: Headers = ()
         if find_header(request.headers, "host") is None:
             framing = (("Host", _authority(request)),)
@@ -51,8 +54,8 @@ class Route(NamedTuple):
 def find_route(request: Request, proxies: ProxyTable) -> Route:
     """The route of a request.
 
-    Raises `ConnectError` for a URL that leads nowhere, and where the address must be public and the name says that it
-    is not: behind a proxy that resolves names itself, that is all that can be seen.
+    Raises `ConnectError` for an invalid URL, and for a `public_only` request if the host is evidently not public. If a
+    proxy resolves the host name, no further check is possible; otherwise `Route.public_only` demands one.
     """
     try:
         scheme, host, port = origin(request.url)
@@ -62,18 +65,18 @@ def find_route(request: Request, proxies: ProxyTable) -> Route:
     if request.public_only and not may_be_public(host):
         raise ConnectError(f"{without_query(request.url)} is not at a public address")
     proxy = None if url is None else parse_proxy(url)
-    # socks5 (not socks5h) means that names are resolved here.
+    # With socks5, unlike socks5h, the client resolves host names.
     is_resolved_here = proxy is None or proxy.scheme == "socks5"
     return Route(scheme, host, port, proxy, request.public_only and is_resolved_here)
 
 
 def _authority(request: Request) -> str:
-    """Host and port as the URL has them."""
+    """Host and port as they are written in the URL."""
     return _before_path(request)[1].rpartition("@")[2]
 
 
 def _before_path(request: Request) -> re.Match[str]:
     match = _BEFORE_PATH.match(request.url)
-    # A request has no other URLs.
+    # `Request` accepts no other URLs.
     assert match is not None
     return match

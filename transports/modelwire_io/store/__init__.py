@@ -1,4 +1,4 @@
-"""Private files: credentials, conversations, jobs and recordings."""
+"""Credentials, conversations, jobs and recordings in private files."""
 
 from __future__ import annotations
 

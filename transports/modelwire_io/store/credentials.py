@@ -1,4 +1,4 @@
-"""Where credentials and conversations are kept: by provider and origin, in private files, or in memory."""
+"""Stores of credentials and conversations by provider and origin: in private files, or in memory."""
 
 from __future__ import annotations
 
@@ -23,55 +23,57 @@ from .private_files import (
     write_private,
 )
 
-# Seconds to wait for another process that is writing the same file.
+# Seconds: the longest wait for another process that is writing the same file.
 LOCK_TIMEOUT = 10.0
-# Seconds between two looks at a lock that another process holds.
-_POLL = 0.01
-# Of what the files look like.
-VERSION = 1
+# Seconds: the pause between two attempts to take a lock that another process holds.
+_LOCK_POLL_SECONDS = 0.01
+# The version of the file format.
+FILE_VERSION = 1
 
 
 class Store(Protocol):
-    """Keeps one JSON object for each provider and origin. What was issued for one origin is never given to another."""
+    """Stores one JSON object for each provider and origin. It never returns an object for another origin."""
 
     def load(self, provider: str, origin: str) -> JsonObject | None:
-        """What is kept, or None."""
+        """Return the stored object, or None."""
         ...
 
     def save(self, provider: str, origin: str, value: JsonObject | None) -> None:
-        """Keep `value`; None forgets."""
+        """Store `value`. None removes the stored object."""
         ...
 
 
 class Lock(Protocol):
-    """What one holds and others wait for. Any thread may release it."""
+    """A lock that one holder has at a time. Any thread may release it."""
 
     def acquire(self, timeout: float) -> bool:
-        """Wait for it, so many seconds at most (0: not at all); whether it is held now."""
+        """Take the lock. Waits `timeout` seconds at most; 0 does not wait. Returns whether the lock is held now."""
         ...
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock, so that others can take it."""
         ...
 
 
 @runtime_checkable
 class LockingStore(Protocol):
-    """A store that others use as well has this besides; for one without it, only flows of one client wait in turn."""
+    """A store with a lock for users of the same store in other clients or processes.
+
+    Without it, only the flows of one client take turns at getting new credentials.
+    """
 
     def lock(self, provider: str, origin: str) -> Lock:
-        """What is held while new credentials are got for it: not needed to load and to save."""
+        """Return the lock to hold while getting new credentials. `load` and `save` do not need it."""
         ...
 
 
 class Locks:
-    """Locks that hold within the process."""
+    """Locks within this process, one for each provider and origin."""
 
     def __init__(self) -> None:
         self._locks: dict[tuple[str, str], _ThreadLock] = {}
 
     def lock(self, provider: str, origin: str) -> Lock:
-        """The one lock for this provider and origin."""
         return self._locks.setdefault((provider, origin), _ThreadLock())
 
 
@@ -87,32 +89,30 @@ class _ThreadLock:
 
 
 class MemoryStore(Locks):
-    """A store that goes away with the process."""
+    """A store in memory. It is lost when the process ends."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: dict[tuple[str, str], JsonObject] = {}
+        self._objects: dict[tuple[str, str], JsonObject] = {}
 
     def load(self, provider: str, origin: str) -> JsonObject | None:
-        """What is kept, or None."""
-        return self._kept.get((provider, origin))
+        return self._objects.get((provider, origin))
 
     def save(self, provider: str, origin: str, value: JsonObject | None) -> None:
-        """Keep `value`; None forgets."""
         if value is None:
-            self._kept.pop((provider, origin), None)
+            self._objects.pop((provider, origin), None)
         else:
-            self._kept[provider, origin] = value
+            self._objects[provider, origin] = value
 
 
 class _Version(msgspec.Struct):
-    """What every release can read of a file."""
+    """The part of a file that every release can read."""
 
     version: int
 
 
 class _File(msgspec.Struct):
-    """What one file holds: an object for each origin, and when each was saved (Unix time), where that is known."""
+    """The content of a file: an object for each origin, and when it was saved (Unix time, seconds) if that is known."""
 
     version: int
     origins: dict[str, JsonObject]
@@ -122,8 +122,11 @@ class _File(msgspec.Struct):
         return f"_File(<{', '.join(self.origins)}>)"
 
 
-class Kept(NamedTuple):
-    """For what something is kept, and since when (Unix time; None where that is not known): never what."""
+class StoredEntry(NamedTuple):
+    """The provider and origin of a stored object, without the object.
+
+    `since` is when it was saved (Unix time, seconds), or None if that is not known.
+    """
 
     provider: str
     origin: str
@@ -131,35 +134,33 @@ class Kept(NamedTuple):
 
 
 class FileStore:
-    """A store of one file for each provider, `NAME.json` in `directory`: private, atomic, under a lock.
+    """A store with one private file for each provider, `NAME.json` in `directory`. Writes are atomic and locked.
 
-    Raises `PrivateFileError` for a file that is damaged or not safe to use; it is never overwritten.
+    Raises `PrivateFileError` if a file is damaged or not safe to use. Such a file is never overwritten.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def path(self, provider: str) -> Path:
-        """The file of one provider."""
+        """The path of a provider's file."""
         return self.directory / f"{provider}.json"
 
     def load(self, provider: str, origin: str) -> JsonObject | None:
-        """What is kept, or None."""
         return self._read(provider).origins.get(origin)
 
-    def entries(self) -> Iterator[Kept]:
-        """For what something is kept, by provider and origin."""
+    def entries(self) -> Iterator[StoredEntry]:
+        """Every stored entry, sorted by provider and origin."""
         names = sorted(path.stem for path in self.directory.glob("*.json")) if self.directory.is_dir() else []
         for name in names:
             content = self._read(name)
-            yield from (Kept(name, origin, content.saved.get(origin)) for origin in sorted(content.origins))
+            yield from (StoredEntry(name, origin, content.saved.get(origin)) for origin in sorted(content.origins))
 
     def save(self, provider: str, origin: str, value: JsonObject | None) -> None:
-        """Keep `value`; None forgets."""
         lock = _FileLock(self.directory / f".{provider}.lock", self.path(provider))
         if not lock.acquire(LOCK_TIMEOUT):
             raise PrivateFileError(
-                f"another process holds {self.path(provider)} for more than {LOCK_TIMEOUT:g} seconds: try again"
+                f"another process has locked {self.path(provider)} for more than {LOCK_TIMEOUT:g} seconds: try again"
             )
         try:
             self._change(provider, origin, value)
@@ -167,12 +168,12 @@ class FileStore:
             lock.release()
 
     def lock(self, provider: str, origin: str) -> Lock:
-        """What is held while new credentials are got, here or in another process; one that ends lets go of it."""
+        """Return a lock that other processes respect, too. A process that ends releases it."""
         digest = hashlib.sha256(origin.encode(errors="surrogatepass")).hexdigest()[:16]
         return _FileLock(self.directory / f".{provider}-{digest}.lock", self.path(provider))
 
     def _change(self, provider: str, origin: str, value: JsonObject | None) -> None:
-        # Read again under the lock: another process may have written since.
+        # Read the file under the lock: another process may have changed it since the caller read it.
         content = self._read(provider)
         if value is None:
             content.origins.pop(origin, None)
@@ -180,7 +181,7 @@ class FileStore:
         else:
             content.origins[origin] = value
             content.saved[origin] = time.time()
-        # What a writer left that was killed: nobody else writes now.
+        # Files of writers that were killed. This process holds the lock, so no other writer is at work.
         remove_leftovers(self.path(provider))
         write_private(self.path(provider), msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
@@ -189,27 +190,27 @@ class FileStore:
         check_private_directory(self.directory)
         data = read_private(path)
         if data is None:
-            return _File(VERSION, {})
+            return _File(FILE_VERSION, {})
         try:
-            if msgspec.json.decode(data, type=_Version).version != VERSION:
-                raise PrivateFileError(f"{path} was written by another release of modelwire: delete it to begin anew")
+            if msgspec.json.decode(data, type=_Version).version != FILE_VERSION:
+                raise PrivateFileError(f"{path} was written by another release of modelwire: delete it to start over")
             return msgspec.json.decode(data, type=_File)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise PrivateFileError(f"{path} is damaged: mend it, or delete it to begin anew") from None
+            raise PrivateFileError(f"{path} is damaged: repair it, or delete it to start over") from None
 
 
 class _FileLock:
-    """A lock of the operating system on a file beside `guarded`: it ends with the process that holds it."""
+    """A lock of the operating system on a file beside `guarded`. It is released if its process ends."""
 
     def __init__(self, path: Path, guarded: Path) -> None:
         self._guarded = guarded
         self._directory = path.parent
-        # It takes long to import: only now is it needed.
+        # Imported here because the import is slow.
         from filelock import FileLock, Timeout
 
         self._timeout = Timeout
-        # Not of one thread: an async caller may save in another than it waits in.
-        self._lock = FileLock(path, mode=0o600, thread_local=False, poll_interval=_POLL)
+        # Not thread-local: an async caller may take and release the lock in different threads.
+        self._lock = FileLock(path, mode=0o600, thread_local=False, poll_interval=_LOCK_POLL_SECONDS)
 
     def acquire(self, timeout: float) -> bool:
         make_private_directory(self._directory)
@@ -226,10 +227,10 @@ class _FileLock:
 
 
 def credentials_directory() -> Path:
-    """Where credentials are kept by default."""
+    """The default directory of stored credentials."""
     return platformdirs.user_data_path("modelwire") / "credentials"
 
 
 def conversations_directory() -> Path:
-    """Where the command line keeps the conversations that it can go on with."""
+    """The directory of the conversations that the command line can continue."""
     return platformdirs.user_state_path("modelwire") / "conversations"

@@ -1,4 +1,4 @@
-"""The last conversation with a provider, as the command line keeps it to go on with."""
+"""The last conversation with a provider, saved so that the command line can continue it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .private_files import PrivateFileError
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said, and what the provider needs to go on with it."""
+    """The messages of a conversation, and the state that the provider needs to continue it."""
 
     messages: tuple[Message, ...]
     conversation: JsonObject | None = None
@@ -22,7 +22,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryFile:
-    """The last conversation with one provider at one address."""
+    """The last conversation with one provider at one origin."""
 
     def __init__(self, store: Store, provider: str, origin: str) -> None:
         self._store = store
@@ -30,19 +30,19 @@ class HistoryFile:
         self._origin = origin
 
     def load(self) -> History | None:
-        """The last conversation, or None. Raises `PrivateFileError` for one that cannot be read."""
-        kept = self._store.load(self._provider, self._origin)
+        """Return the last conversation, or None. Raises `PrivateFileError` if it cannot be read."""
+        saved = self._store.load(self._provider, self._origin)
         try:
-            return None if kept is None else msgspec.convert(kept, History)
+            return None if saved is None else msgspec.convert(saved, History)
         except msgspec.ValidationError as error:
-            raise PrivateFileError(f"the kept conversation with {self._provider} is damaged: {error}") from None
+            raise PrivateFileError(f"the saved conversation with {self._provider} is damaged: {error}") from None
 
     def save(self, history: History) -> None:
-        """Keep it, instead of the one before."""
+        """Save a conversation in place of the earlier one."""
         self._store.save(self._provider, self._origin, msgspec.to_builtins(history))
 
 
-def open_history(provider: str, origin: str, *, is_kept: bool) -> HistoryFile:
-    """The history of a provider at an address, in a private file of the user's or, if not `is_kept`, nowhere."""
-    store: Store = FileStore(conversations_directory()) if is_kept else MemoryStore()
+def open_history(provider: str, origin: str, *, is_saved: bool) -> HistoryFile:
+    """The history of a provider at an origin: in a private file of the user if `is_saved`, otherwise in memory."""
+    store: Store = FileStore(conversations_directory()) if is_saved else MemoryStore()
     return HistoryFile(store, provider, origin)

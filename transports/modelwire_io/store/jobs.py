@@ -1,4 +1,4 @@
-"""Image jobs that are not finished, kept in private files: what a crash must not lose."""
+"""Unfinished image jobs in private files, so that a crash does not lose them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from modelwire.names import find_name
 
 from .private_files import PrivateFileError, read_private, write_private
 
-FORMAT_VERSION = 1
-# Long enough to tell jobs apart, short enough to be typed.
+FILE_VERSION = 1
+# Characters: long enough to tell jobs apart, short enough to type.
 _ID_LENGTH = 12
 
 
 class _Versioned(msgspec.Struct, frozen=True):
-    """What a file of every release holds, whatever else there is in it."""
+    """The part of a file that every release can read."""
 
     version: int
 
 
 class SavedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that a provider has taken, and all that is needed to get its images: here, or on another machine.
+    """A job that a provider has accepted, with everything that is needed to get its images, also on another machine.
 
-    `base_url` is None where the provider's own hosts serve it; `accepted_at` is Unix time. It holds no credentials.
+    `base_url` is None for the provider's own hosts. `accepted_at` is Unix time in seconds. It holds no credentials.
     """
 
-    version: int = FORMAT_VERSION
-    # It becomes the name of a file here, and the file that it stands in may be from elsewhere.
+    version: int = FILE_VERSION
+    # The id becomes a file name, and may come from a file of another machine. So it must not contain a path.
     id: Annotated[str, Meta(pattern=r"^[^/\\:\x00]+$")]
     provider: str
     base_url: str | None
@@ -44,26 +44,26 @@ class SavedJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobFolder:
-    """The jobs that are kept in `directory`, one private file each.
+    """The jobs in `directory`, one private file each.
 
-    Raises `PrivateFileError` for a file that is damaged, written by another release, or not safe to use.
+    Raises `PrivateFileError` if a file is damaged, written by another release, or not safe to use.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def save(self, job: SavedJob) -> Path:
-        """Keep a job, or its newer state; returns where."""
+        """Save a job, or its newer state. Returns the path of its file."""
         path = self.path(job.id)
         write_private(path, msgspec.json.format(msgspec.json.encode(job), indent=2) + b"\n")
         return path
 
     def forget(self, job_id: str) -> None:
-        """The images are saved, or the job has come to nothing."""
+        """Delete a job's file, if there is one: its images are saved, or it has failed."""
         self.path(job_id).unlink(missing_ok=True)
 
     def list(self) -> tuple[list[SavedJob], list[PrivateFileError]]:
-        """Every job, the oldest first, and what is wrong with each file that holds none."""
+        """Return every job, the oldest first, and an error for each file that cannot be read."""
         jobs: list[SavedJob] = []
         errors: list[PrivateFileError] = []
         for job_id in self._ids():
@@ -74,24 +74,25 @@ class JobFolder:
         return sorted(jobs, key=lambda job: job.accepted_at), errors
 
     def find(self, name: str) -> SavedJob:
-        """The job of this id, of the only id that begins so, or in the file of this name.
+        """Return the job with this id, the only job whose id begins like this, or the job in the file of this name.
 
-        Raises `InvalidInput` with the nearest id where there is none.
+        A name that contains a slash or ends with `.json` is a path. Raises `InvalidInput` with the nearest id if there
+        is none.
         """
         is_file = "/" in name or name.endswith(".json")
         return read_job(Path(name) if is_file else self.path(self.identify(name)))
 
     def identify(self, name: str) -> str:
-        """The id that this is, or the only one that begins so, whether or not its file can be read.
+        """Return this id, or the only id that begins like this. The job's file need not be readable.
 
-        Raises `InvalidInput` with the nearest one where there is none.
+        Raises `InvalidInput` with the nearest id if there is no such id.
         """
         ids = self._ids()
-        beginning = [job_id for job_id in ids if job_id.startswith(name)] if name else []
-        return beginning[0] if len(beginning) == 1 else find_name(name, ids, "job")
+        matches = [job_id for job_id in ids if job_id.startswith(name)] if name else []
+        return matches[0] if len(matches) == 1 else find_name(name, ids, "job")
 
     def path(self, job_id: str) -> Path:
-        """The file of a job."""
+        """The path of a job's file."""
         return self.directory / f"{job_id}.json"
 
     def _ids(self) -> Sequence[str]:
@@ -99,26 +100,29 @@ class JobFolder:
 
 
 def read_job(path: Path) -> SavedJob:
-    """The job in a file. Raises `PrivateFileError` where there is none, or none that this release reads."""
+    """Read the job in a file. Raises `PrivateFileError` if there is none, or if this release cannot read it."""
     data = read_private(path)
     if data is None:
-        raise PrivateFileError(f"there is no job in {path}: see 'modelwire jobs'")
+        raise PrivateFileError(f"there is no job in {path}")
     try:
-        if msgspec.json.decode(data, type=_Versioned).version == FORMAT_VERSION:
+        if msgspec.json.decode(data, type=_Versioned).version == FILE_VERSION:
             return msgspec.json.decode(data, type=SavedJob)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise PrivateFileError(f"the job in {path} is damaged: {error}; copy it anew, or delete it") from None
-    raise PrivateFileError(f"the job in {path} was kept by another release of modelwire: resume it with that one")
+        raise PrivateFileError(f"the job in {path} is damaged: {error}; copy it again, or delete it") from None
+    raise PrivateFileError(f"the job in {path} was saved by another release of modelwire: resume it with that release")
 
 
 def saved_job_id(provider: str, job_id: str) -> str:
-    """What a provider's job is called here: a file name, and short enough to be typed."""
-    bare = re.sub(r"[^A-Za-z0-9]+", "", job_id)[:_ID_LENGTH]
-    if not bare:
-        raise InvalidInput("the provider's name for the job has neither letters nor digits")
-    return f"{provider}-{bare}"
+    """Derive a local id from the provider's job id. It is a valid file name, and short enough to type.
+
+    Raises `InvalidInput` if the provider's id has neither letters nor digits.
+    """
+    characters = re.sub(r"[^A-Za-z0-9]+", "", job_id)[:_ID_LENGTH]
+    if not characters:
+        raise InvalidInput("the provider's id for the job has neither letters nor digits")
+    return f"{provider}-{characters}"
 
 
 def jobs_directory() -> Path:
-    """Where the command line keeps jobs."""
+    """The directory of the command line's jobs."""
     return platformdirs.user_state_path("modelwire") / "jobs"

@@ -1,4 +1,4 @@
-"""Files that are nobody else's business: 0600 in a 0700 directory, written whole or not at all."""
+"""Private files: only the user can read them (mode 0600, in a directory of mode 0700), and each write is atomic."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from modelwire.errors import ModelwireError
 
 
 class PrivateFileError(ModelwireError):
-    """A private file cannot be read or written safely; the message says which, why, and what to do."""
+    """A private file cannot be read or written safely. The message names the file, the reason and what to do."""
 
 
 def make_private_directory(directory: Path) -> None:
-    """Make sure that there is such a directory, and that it is ours alone; one that others can read is closed to them.
+    """Make a private directory, or make an existing one private.
 
-    Raises `PrivateFileError` for a link, for a directory of another user, and for one that others can write.
+    Raises `PrivateFileError` if it is a link, belongs to another user, or can be written by others.
     """
     try:
         if not directory.is_symlink():
@@ -31,9 +31,9 @@ def make_private_directory(directory: Path) -> None:
 
 
 def check_private_directory(directory: Path) -> None:
-    """See that nobody else could have put files into a directory; it need not be there.
+    """Check that no other user can have put files into a directory. It need not exist.
 
-    Raises `PrivateFileError` for a link, for a directory of another user, and for one that others can write.
+    Raises `PrivateFileError` if it is a link, belongs to another user, or can be written by others.
     """
     try:
         status = directory.lstat()
@@ -49,18 +49,18 @@ def check_private_directory(directory: Path) -> None:
 
 
 def read_private(path: Path) -> bytes | None:
-    """The content of a private file, or None where there is none.
+    """Return the content of a private file, or None if it does not exist.
 
-    Raises `PrivateFileError` for a link, for a file of another user, and for one that others can write.
+    Raises `PrivateFileError` if it is a link, belongs to another user, or can be written by others.
     """
-    # Not blocking: to open a named pipe would wait for its other end.
+    # O_NONBLOCK, because opening a named pipe would wait for its other end.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         return None
     except OSError as error:
-        # What O_NOFOLLOW says of a link: ELOOP in POSIX, EMLINK on FreeBSD.
+        # The error that O_NOFOLLOW gives for a link: ELOOP in POSIX, EMLINK on FreeBSD.
         is_link = error.errno in (errno.ELOOP, errno.EMLINK)
         reason = "it is a symbolic link" if is_link else error.strerror
         raise PrivateFileError(f"cannot read {path}: {reason}; move it away") from None
@@ -78,13 +78,13 @@ def read_private(path: Path) -> bytes | None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a private file: whoever reads it, and however this ends, it holds the old content or the new."""
+    """Replace a private file, and make its directory private. The file holds the old content or the new at any time."""
     make_private_directory(path.parent)
     replace_private(path, content)
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """The same in a directory of the user's choice, which is left as it is."""
+    """Replace a private file like `write_private`, but leave its directory as it is."""
     if path.is_symlink():
         raise PrivateFileError(f"cannot write {path}: it is a symbolic link; move it away")
     if path.exists() and not path.is_file():
@@ -107,7 +107,7 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what was left by those who were killed while they wrote `path`. Nobody else may be writing it."""
+    """Remove temporary files of processes that were killed while writing `path`. No process may be writing it now."""
     try:
         for leftover in path.parent.glob(f".{path.name}.*"):
             leftover.unlink(missing_ok=True)
@@ -121,4 +121,4 @@ def _check_owner(path: Path, status: os.stat_result, mode: int) -> None:
     if status.st_uid != os.geteuid():
         raise PrivateFileError(f"cannot use {path}: it belongs to another user; move it away")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PrivateFileError(f"cannot use {path}: others can write it; make it private with: chmod {mode:o} {path}")
+        raise PrivateFileError(f"cannot use {path}: others can write it; make it private (mode {mode:o})")

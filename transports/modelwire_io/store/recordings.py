@@ -1,4 +1,4 @@
-"""Recordings as files: written while a flow is driven, read to be played back, at the pace of then or at once."""
+"""Recordings in files: written while a flow is driven, and read for a replay, at the recorded pace or at once."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 def drive_recorded(
     flow: Flow, transport: Transport, path: RecordPath, *, start: Start | None = None
 ) -> Generator[Output, None, None]:
-    """`drive`, with all that passes recorded in a file, however it ends.
+    """Drive a flow with `drive`, and record it in a file, however it ends.
 
-    Whoever is killed leaves what had passed when the flow last told anything but a piece of text. Raises
-    `PrivateFileError` where the file cannot be written, before anything is sent; besides what `drive` raises.
+    If the process is killed, the file holds everything up to the last output that was not a `TextDelta`. Raises
+    `PrivateFileError`, before anything is sent, if the file cannot be written; and the exceptions of `drive`.
     """
     recorder = Recorder(flow)
     write_recording(path, recorder)
@@ -50,10 +50,10 @@ def drive_recorded(
 async def adrive_recorded(
     flow: Flow, transport: AsyncTransport, path: RecordPath, *, start: Start | None = None
 ) -> AsyncGenerator[Output, None]:
-    """`adrive`, with all that passes recorded in a file, however it ends.
+    """Drive a flow with `adrive`, and record it in a file, however it ends.
 
-    Whoever is killed leaves what had passed when the flow last told anything but a piece of text. Raises
-    `PrivateFileError` where the file cannot be written, before anything is sent; besides what `adrive` raises.
+    If the process is killed, the file holds everything up to the last output that was not a `TextDelta`. Raises
+    `PrivateFileError`, before anything is sent, if the file cannot be written; and the exceptions of `adrive`.
     """
     recorder = Recorder(flow)
     await anyio.to_thread.run_sync(write_recording, path, recorder)
@@ -64,18 +64,18 @@ async def adrive_recorded(
                     await anyio.to_thread.run_sync(write_recording, path, recorder)
                 yield output
     finally:
-        # Also where it was cancelled: then above all.
+        # Shielded, so that the recording is written even if the caller is cancelled.
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(write_recording, path, recorder)
 
 
 def write_recording(path: RecordPath, recorder: Recorder) -> None:
-    """Write what was recorded so far: a private file, whole or not at all. Raises `PrivateFileError`."""
+    """Write everything recorded so far to a private file, atomically. Raises `PrivateFileError`."""
     replace_private(Path(path), "".join(f"{line}\n" for line in recorder.lines()).encode())
 
 
 def read_recording(path: RecordPath) -> Recording:
-    """Read a recording. Raises `RecordingError` where there is none, or not all of one."""
+    """Read a recording. Raises `RecordingError` if the file cannot be read, or is not a complete recording."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -89,7 +89,7 @@ def read_recording(path: RecordPath) -> Recording:
 def at_pace(
     played: Iterable[tuple[float, T]], clock: Clock, sleep: Callable[[float], object] = time.sleep
 ) -> Iterator[T]:
-    """What comes with its time (seconds since the beginning), each when its time has come; `sleep` takes seconds."""
+    """Yield each item at its time (seconds since the first call of `next`). `sleep` takes seconds."""
     began = clock.now()
     for at, item in played:
         pause = began + at - clock.now()

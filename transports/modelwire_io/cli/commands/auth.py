@@ -8,14 +8,14 @@ import msgspec
 from modelwire_io.cli.ages import age
 from modelwire_io.cli.debugging import debug_option
 from modelwire_io.cli.terminal import note, write_line
-from modelwire_io.store.credentials import FileStore, Kept, credentials_directory
+from modelwire_io.store.credentials import FileStore, StoredEntry, credentials_directory
 
 
 @click.command(name="auth")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 @debug_option
 def command(as_json: bool) -> None:
-    """List the logins and keys that are kept: for which provider, for which address, since when. None is shown."""
+    """List the logins and keys that are stored: for which provider, for which address, since when. None is shown."""
     store = FileStore(credentials_directory())
     entries = list(store.entries())
     for entry in entries:
@@ -26,10 +26,10 @@ def command(as_json: bool) -> None:
         )
 
 
-def _as_json(entry: Kept) -> str:
+def _as_json(entry: StoredEntry) -> str:
     return msgspec.json.encode({"provider": entry.provider, "address": entry.origin, "since": entry.since}).decode()
 
 
-def _as_text(entry: Kept) -> str:
+def _as_text(entry: StoredEntry) -> str:
     since = "?" if entry.since is None else age(entry.since)
     return f"{entry.provider:<10}  {since:>7}  {entry.origin}"

@@ -19,27 +19,29 @@ DEFAULT_MODEL = "cromicle"
 
 
 @click.command(name="chat")
-@click.option("-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Whom to ask.")
+@click.option(
+    "-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Provider to ask."
+)
 @click.option("-s", "system", metavar="SYSTEM", help="A system message, put before the conversation.")
-@click.option("-c", "goes_on", is_flag=True, help="Continue the last conversation with this provider.")
+@click.option("-c", "continues", is_flag=True, help="Continue the last conversation with this provider.")
 @provider_options
 @click.argument("prompt", nargs=-1)
-def command(settings: Settings, model: str, system: str | None, goes_on: bool, prompt: tuple[str, ...]) -> None:
-    """Ask a provider, and print the answer to stdout as it comes.
+def command(settings: Settings, model: str, system: str | None, continues: bool, prompt: tuple[str, ...]) -> None:
+    """Ask a provider, and print the answer to stdout as it arrives.
 
     PROMPT is read from stdin when that is not a terminal and no PROMPT is given.
     """
     question = Message("user", read_prompt(prompt))
     with settings.open_client() as client:
         provider, origin = client.locate(model)
-        history = open_history(provider.name, origin, is_kept=not settings.emulate)
-        past = history.load() if goes_on else None
-        if goes_on and past is None:
+        history = open_history(provider.name, origin, is_saved=not settings.emulate)
+        past = history.load() if continues else None
+        if continues and past is None:
             note(f"there is no conversation with {provider.label} to continue: this begins one")
         messages = (*(past.messages if past else ()), question)
         with reported_end(settings.as_json, provider, origin):
             chat = _ask(client, settings, model, messages, system, past)
-        _keep(history, History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
+        _save(history, History(messages=(*messages, Message("assistant", chat.answer)), conversation=chat.conversation))
 
 
 def _ask(
@@ -50,12 +52,12 @@ def _ask(
     system: str | None,
     past: History | None,
 ) -> Chat:
-    """Print the answer as it comes, and return the chat when it is whole."""
-    options = settings.options_for(client.locate(model)[0])
+    """Print the answer as it arrives, and return the chat when it is complete."""
+    options = settings.options_for(client.locate(model)[0], "chat")
     conversation = past.conversation if past else None
     record = settings.record
     with client.chat(model, messages, system=system, conversation=conversation, record=record, **options) as chat:
-        show = write_json if settings.as_json else _Screen().show
+        show = write_json if settings.as_json else _AnswerDisplay().show
         try:
             for output in chat:
                 show(output)
@@ -65,41 +67,41 @@ def _ask(
     return chat
 
 
-def _keep(history: HistoryFile, said: History) -> None:
-    """Keep the conversation. The answer is there: that it cannot be kept makes it no failure."""
+def _save(history: HistoryFile, conversation: History) -> None:
+    """Save the conversation. If that fails, the command has still succeeded, because the user has the answer."""
     try:
-        history.save(said)
+        history.save(conversation)
     except PrivateFileError as error:
         note(f"modelwire: -c will not continue this conversation: {error}")
 
 
-class _Screen:
-    """Prints an answer, and says so when it begins anew."""
+class _AnswerDisplay:
+    """Prints an answer, and notes each time that it starts over."""
 
     def __init__(self) -> None:
         self._has_text = False
 
     def show(self, output: Output) -> None:
-        """One output: text to stdout, the rest to stderr."""
+        """Write an output: text to stdout, the rest to stderr."""
         match output:
             case TextDelta(text):
                 self._has_text = True
                 write_text(text)
             case TextReplaced(text):
-                self._begin_anew("the provider revised its answer, which now is:")
+                self._start_over("the provider revised its answer, which now is:")
                 write_text(text)
             case Restarted():
-                self._begin_anew("the answer begins again:")
+                self._start_over("the answer begins again:")
             case TitleChanged(title):
                 note(f"title: {title}")
             case StatusChanged(_, text):
                 note(text)
             case LoginRequired(label, url):
-                note(f"{label} wants a login: {url}")
+                note(f"{label} requires a login: {url}")
             case _:
                 pass
 
-    def _begin_anew(self, reason: str) -> None:
+    def _start_over(self, reason: str) -> None:
         if self._has_text:
             write_line()
         note(reason)

@@ -1,4 +1,4 @@
-"""`modelwire demo`: everything there is, in a few seconds, without a network and without keys."""
+"""`modelwire demo`: a show of every provider in a few seconds, without a network and without keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from modelwire.catalog import PROVIDERS
 from modelwire.provider import Provider
 from modelwire_io.cli.debugging import debug_option
-from modelwire_io.cli.saving import Progress, save_all
+from modelwire_io.cli.saving import save_all
 from modelwire_io.cli.terminal import write_line, write_text
 from modelwire_io.client.client import Client
 from modelwire_io.emulation.server import EmulatorServer
@@ -22,7 +22,7 @@ PICTURE = "a dragon over a quiet sea"
 
 
 class Row(NamedTuple):
-    """How one provider did; times in seconds."""
+    """A row of the summary. `first` and `total` are the seconds until the first output and until the end."""
 
     provider: str
     requests: int
@@ -49,17 +49,17 @@ def command(directory: str | None) -> None:
 
 
 def _show(client: Client, server: EmulatorServer, provider: Provider, folder: Path) -> Row:
-    """One provider: what is asked, what comes, and which requests it took."""
+    """Show one provider: the prompt, the result, and the requests that it took."""
     write_line()
     write_line(provider.label, style="bold")
-    before, begun = len(server.requests), time.perf_counter()
-    show = _show_chat if provider.kind == "chat" else _show_image
+    before, started_at = len(server.requests), time.perf_counter()
+    show = _show_chat if provider.chat is not None else _show_image
     first, result = show(client, provider, folder)
-    total = time.perf_counter() - begun
+    total = time.perf_counter() - started_at
     requests = list(server.requests)[before:]
     for request in requests:
         write_line(f"  {request.method} {request.target.partition('?')[0]} -> {request.status}", style="dim")
-    return Row(provider.name, len(requests), first - begun, total, result)
+    return Row(provider.name, len(requests), first - started_at, total, result)
 
 
 def _show_chat(client: Client, provider: Provider, folder: Path) -> tuple[float, str]:
@@ -75,19 +75,18 @@ def _show_chat(client: Client, provider: Provider, folder: Path) -> tuple[float,
 
 def _show_image(client: Client, provider: Provider, folder: Path) -> tuple[float, str]:
     write_line(f"> {PICTURE}")
-    progress: Progress = _Plain()
     with client.image(provider.name, PICTURE) as job:
-        paths = save_all(job, folder, progress, as_json=False)
+        paths = save_all(job, folder, _StdoutDisplay(), as_json=False)
     return time.perf_counter(), f"{len(paths)} picture, {sum(path.stat().st_size for path in paths):,} bytes"
 
 
-class _Plain:
-    def status(self, text: str) -> None:
-        """A line of the show."""
+class _StdoutDisplay:
+    """A `JobDisplay` that writes everything to stdout, as part of the show."""
+
+    def show_status(self, text: str) -> None:
         write_line(text)
 
-    def saved(self, path: Path) -> None:
-        """Another line of it."""
+    def show_saved(self, path: Path) -> None:
         write_line(str(path))
 
 

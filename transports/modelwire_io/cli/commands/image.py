@@ -16,7 +16,9 @@ DEFAULT_MODEL = "arta"
 
 
 @click.command(name="image")
-@click.option("-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Who draws.")
+@click.option(
+    "-m", "model", default=DEFAULT_MODEL, show_default=True, metavar="PROVIDER[/MODEL]", help="Provider that draws."
+)
 @click.option("-O", "directory", default=".", show_default=True, metavar="DIR", help="Where pictures are saved.")
 @click.option("-n", "number", type=click.IntRange(1), metavar="N", help="How many pictures.  [default: 1]")
 @provider_options
@@ -29,13 +31,13 @@ def command(settings: Settings, model: str, directory: str, number: int | None, 
     text = read_prompt(prompt)
     with settings.open_client() as client:
         provider, origin = client.locate(model)
-        options = settings.options_for(provider)
+        options = settings.options_for(provider, "image")
         if number is not None:
             options["n"] = number
         job = client.image(model, text, record=settings.record, **options)
         with job, reported_end(settings.as_json, provider, origin):
-            # Before the job is begun: it may cost something.
+            # Before the job is submitted, which may cost money.
             make_folder(Path(directory))
-            # An emulator ends with this process, and its jobs with it.
-            keeping = None if settings.emulate else JobKeeper(provider.name, client.base_url(provider.name), text)
-            follow(job, Path(directory), settings.as_json, number or 1, keeping)
+            # The jobs of an emulator end with this process.
+            keeper = None if settings.emulate else JobKeeper(provider.name, client.base_url(provider.name), text)
+            follow(job, Path(directory), settings.as_json, number or 1, keeper)

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from modelwire.redaction import printable
+from modelwire_io.cli.advice import advised
 from modelwire_io.cli.ages import age
 from modelwire_io.cli.debugging import debug_option
 from modelwire_io.cli.terminal import note, write_line
@@ -17,13 +18,14 @@ from modelwire_io.store.jobs import JobFolder, SavedJob, jobs_directory
 @click.option("--forget", metavar="ID", help="Forget a job, without getting its pictures.")
 @debug_option
 def command(as_json: bool, forget: str | None) -> None:
-    """List the image jobs that were interrupted after the provider had taken them.
+    """List the image jobs that were interrupted after the provider had accepted them.
 
-    Each is a file of its own, which `modelwire resume` takes on another machine as well.
+    Each is in a file of its own, which `modelwire resume` reads on other machines as well.
     """
     folder = JobFolder(jobs_directory())
     if forget is not None:
-        job_id = folder.identify(forget)
+        with advised("find job"):
+            job_id = folder.identify(forget)
         folder.forget(job_id)
         note(f"forgot {job_id}")
         return

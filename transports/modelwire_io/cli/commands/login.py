@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import click
 
-from modelwire.errors import FlowFailed, InvalidInput
+from modelwire.errors import InvalidInput
 from modelwire.formats.browser_export import LONGEST_EXPORT
 from modelwire.outputs import LoginRequired, Output
 from modelwire.provider import Provider
 from modelwire_io.browsers.playwright import PlaywrightBrowser
-from modelwire_io.cli.by_hand import as_credentials, ask_for_token, read_token, read_values, token_of
+from modelwire_io.cli.advice import advised
 from modelwire_io.cli.debugging import debug_option
-from modelwire_io.cli.reporting import login_command
+from modelwire_io.cli.manual_login import as_credentials, ask_for_token, read_token, read_values, secret_name
 from modelwire_io.cli.terminal import note
 from modelwire_io.client.client import Client
 from modelwire_io.client.plugins import load_provider
 
-# What only a browser is told.
-_FOR_A_BROWSER = ("browser", "profile", "headless", "timeout", "proxy")
+_BROWSER_OPTIONS = ("browser", "profile", "headless", "timeout", "proxy")
 
 
 @click.command(name="login")
 @click.option("--browser", metavar="PATH", help="The Chrome or Chromium to use. Default: the one that is installed.")
-@click.option("--profile", metavar="DIR", help="Keep the browser's profile there. Default: a temporary one.")
+@click.option("--profile", metavar="DIR", help="A folder for the browser's profile. Default: a temporary one.")
 @click.option("--headless", is_flag=True, help="Show no window: for a profile that is logged in already.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds to wait for the login. Default: 300.")
 @click.option("--proxy", metavar="URL", help="Let the browser go through this proxy; '' for none.")
@@ -46,23 +45,24 @@ def command(
     token_stdin: bool,
     base_url: str | None,
 ) -> None:
-    """Log in to PROVIDER: its page is opened in a browser, and once you have logged in there, the login is kept.
+    """Log in to PROVIDER: open its page in a browser, wait until you have logged in there, and store the login.
 
-    It is kept in a file that is yours alone. A key, such as ARTA's, is asked for instead. --token-stdin takes a JSON
-    object with all of the provider's credentials as well.
+    The login is stored in a file that only you can read. For a key, such as ARTA's, it asks instead. --token-stdin
+    also takes a JSON object with all of the provider's credentials.
     """
     found = load_provider(provider)
     if found.credentials is None or not (found.login or found.secret_field):
         raise InvalidInput(f"{found.label} needs no login: modelwire chat -m {found.name} PROMPT")
     if manual and (token_stdin or file is not None):
-        raise click.UsageError("--manual goes with neither --token-stdin nor --import")
+        raise click.UsageError("--manual excludes --token-stdin and --import")
     if found.login is None or manual or token_stdin or file is not None:
-        _check_no_browser(context)
+        _check_no_browser_options(context)
     with Client(base_url=base_url, timeout=timeout, proxy=proxy) as client:
         _, origin = client.locate(found.name)
-        what = token_of(found) if found.login is None or token_stdin else "login"
+        what = secret_name(found) if found.login is None or token_stdin else "login"
         if file is not None:
-            client.import_login(found.name, _read(file), token=read_token(found) if token_stdin else "")
+            with advised("import"):
+                client.import_login(found.name, _read(file), token=read_token(found) if token_stdin else "")
         elif token_stdin:
             client.log_in(found.name, as_credentials(found, read_token(found)))
         elif found.login is None:
@@ -70,15 +70,16 @@ def command(
         elif manual:
             client.log_in(found.name, read_values(found, client.login_url(found.name), found.login.console_expressions))
         else:
-            window = PlaywrightBrowser(executable=browser, profile=profile, headless=headless, proxy=proxy)
-            _log_in(client, found, window, login_command(found, origin), is_shown=not headless)
+            with advised("log in", found, origin):
+                window = PlaywrightBrowser(executable=browser, profile=profile, headless=headless, proxy=proxy)
+                _log_in_with_browser(client, found, window, is_visible=not headless)
     note(f"stored the {what} for {found.label} at {origin}")
 
 
-def _check_no_browser(context: click.Context) -> None:
-    for name in _FOR_A_BROWSER:
+def _check_no_browser_options(context: click.Context) -> None:
+    for name in _BROWSER_OPTIONS:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is for a browser, and none is opened")
+            raise click.UsageError(f"--{name} is for a browser, and this login opens none")
 
 
 def _read(file: str) -> bytes:
@@ -89,19 +90,15 @@ def _read(file: str) -> bytes:
         raise InvalidInput(f"cannot read {file}: {error.strerror}") from None
 
 
-def _log_in(client: Client, provider: Provider, window: PlaywrightBrowser, again: str, *, is_shown: bool) -> None:
-    """Open a browser, and say what to do in it; `again` is what to type where nothing comes of it."""
-    if window.warning is not None:
-        note(f"modelwire: {window.warning}")
+def _log_in_with_browser(client: Client, provider: Provider, browser: PlaywrightBrowser, *, is_visible: bool) -> None:
+    """Open a browser, and note what to do in it."""
+    if browser.warning is not None:
+        note(f"modelwire: {browser.warning}")
 
     def show(output: Output) -> None:
         if isinstance(output, LoginRequired):
-            shown, hidden = ("log in", "the browser that opens"), ("waiting for a login", "a hidden browser")
-            what, where = shown if is_shown else hidden
-            note(f"{what} to {output.label} at {output.url}, in {where}; Ctrl-C leaves")
+            visible, hidden = ("log in", "the browser that opens"), ("waiting for a login", "a hidden browser")
+            what, where = visible if is_visible else hidden
+            note(f"{what} to {output.label} at {output.url}, in {where}; Ctrl-C cancels")
 
-    try:
-        client.log_in_with_browser(provider.name, browser=window, show=show)
-    except FlowFailed as error:
-        error.add_note(f"To try again: {again}. Without a browser: {again} --manual")
-        raise
+    client.log_in_with_browser(provider.name, browser=browser, show=show)

@@ -17,22 +17,22 @@ from modelwire_io.store.history import HistoryFile, open_history
 @debug_option
 @click.argument("provider")
 def command(provider: str, base_url: str | None) -> None:
-    """Forget the login or key that is kept for PROVIDER; the provider itself is told nothing."""
+    """Forget the stored login or key of PROVIDER. The provider itself is not contacted."""
     with Client(base_url=base_url) as client:
         found, origin = client.locate(provider)
         was_there = client.log_out(found.name)
-    _forget_conversation(open_history(found.name, origin, is_kept=True))
+    _forget_conversation(open_history(found.name, origin, is_saved=True))
     if was_there:
         note(f"forgot the login to {found.label} at {origin}")
         return
-    note(f"nothing is kept for {found.label} at {origin}")
+    note(f"nothing is stored for {found.label} at {origin}")
     for entry in FileStore(credentials_directory()).entries():
         if entry.provider == found.name:
-            note(f"there is something for another address: modelwire logout {found.name} --base-url {entry.origin}")
+            note(f"there is a login for another address: modelwire logout {found.name} --base-url {entry.origin}")
 
 
 def _forget_conversation(history: HistoryFile) -> None:
-    """What a provider wants to see to go on with a conversation may be a login. What was said is left."""
+    """Remove the provider's part of the last conversation, which may hold credentials. The messages remain."""
     past = history.load()
     if past is not None and past.conversation is not None:
         history.save(msgspec.structs.replace(past, conversation=None))

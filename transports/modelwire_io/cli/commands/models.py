@@ -14,7 +14,7 @@ from modelwire_io.cli.debugging import debug_option
 from modelwire_io.cli.terminal import note, write_line
 from modelwire_io.client.plugins import load_provider, plugin_names
 
-_ANSWERS = {"yes": "answers", "no": "gone", "unknown": "not known"}
+_SERVICE = {"live": "live", "gone": "gone", "unknown": "not known"}
 
 
 @click.command(name="models")
@@ -46,11 +46,12 @@ def _as_json(provider: Provider) -> dict[str, object]:
     return {
         "name": provider.name,
         "label": provider.label,
-        "kind": provider.kind,
-        "default_model": provider.default_model,
-        "models": list(provider.models),
+        "kinds": {
+            kind: {"default_model": flow.default_model, "models": None if flow.models is None else list(flow.models)}
+            for kind, flow in provider.flows.items()
+        },
         "website": provider.website,
-        "answers": provider.answers,
+        "status": provider.status,
         "note": provider.note,
     }
 
@@ -59,14 +60,21 @@ def _write_models(provider: Provider, as_json: bool) -> None:
     if as_json:
         write_line(msgspec.json.encode(_as_json(provider)).decode())
         return
-    for model in provider.models:
-        suffix = "  (default)" if model == provider.default_model else ""
-        write_line(f"{provider.name}/{model}{suffix}")
+    for flow in provider.flows.values():
+        for model in flow.models or ():
+            suffix = "  (default)" if model == flow.default_model else ""
+            write_line(f"{provider.name}/{model}{suffix}")
+        if flow.models is None:
+            write_line(f"{provider.name}/MODEL: any model of {provider.label}")
 
 
 def _write_table(providers: list[Provider]) -> None:
     rows = [("PROVIDER", "KIND", "DEFAULT MODEL", "SERVICE")]
-    rows += [(entry.name, entry.kind, entry.default_model, _ANSWERS[entry.answers]) for entry in providers]
+    rows += [
+        (entry.name, kind, flow.default_model or "none", _SERVICE[entry.status])
+        for entry in providers
+        for kind, flow in entry.flows.items()
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for number, row in enumerate(rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

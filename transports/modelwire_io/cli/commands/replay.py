@@ -21,47 +21,47 @@ from modelwire_io.store.recordings import at_pace, read_recording
 
 
 class ReplayDiffers(ModelwireError):
-    """The protocol does something else than was recorded."""
+    """The flow differs from the recording."""
 
 
 @click.command(name="replay")
-@click.option("--pace", is_flag=True, help="Take as long as it took; by default, as fast as possible.")
-@click.option("--rechunk", type=int, metavar="SEED", help="Cut the bodies anew at random, the same for the same SEED.")
-@click.option("--json", "as_json", is_flag=True, help="Write what the flow tells as JSON lines.")
+@click.option("--pace", is_flag=True, help="Replay in real time; by default, as fast as possible.")
+@click.option("--rechunk", type=int, metavar="SEED", help="Cut the bodies at random, the same for the same SEED.")
+@click.option("--json", "as_json", is_flag=True, help="Write the outputs as JSON lines.")
 @debug_option
 @click.argument("file", type=click.Path(path_type=Path))
 def command(pace: bool, rechunk: int | None, as_json: bool, file: Path) -> None:
-    """Play back the recording FILE, offline: print what the flow tells now, and compare all that it does.
+    """Replay the recording FILE offline: print the outputs of the flow, and compare every step with the recording.
 
-    Where it first does something else than was recorded, the difference is shown, and the exit code is 1.
+    If they differ, it shows the first difference, and the exit code is 1.
     """
     recording = read_recording(file)
     replay = Replay(recording, flow=_find_flow(recording.head.flow), rechunk=rechunk)
-    played = replay.outputs()
-    told = at_pace(played, SystemClock()) if pace else (item for _, item in played)
+    replayed = replay.outputs()
+    outputs = at_pace(replayed, SystemClock()) if pace else (output for _, output in replayed)
     if as_json:
-        for item in told:
-            write_json(item)
+        for output in outputs:
+            write_json(output)
     else:
-        _show(told)
+        _show(outputs)
     difference = replay.first_difference()
     if difference is not None:
         for line in str(difference).split("\n"):
             note(line)
-        raise ReplayDiffers(f"at event {difference.number}, the protocol does something else than was recorded")
-    note(f"the same in all of {len(recording.moments)} events")
+        raise ReplayDiffers(f"the protocol differs from the recording at event {difference.number}")
+    note(f"all {len(recording.calls)} events are the same")
 
 
 def _find_flow(name: str) -> type[Flow]:
-    """The flow of the catalog, else of an installed package."""
-    return find_flow(name, (load_provider(plugin).flow for plugin in plugin_names()))
+    """The flow of this name, of the catalog or of an installed package."""
+    return find_flow(name, (flow for plugin in plugin_names() for flow in load_provider(plugin).flows.values()))
 
 
-def _show(told: Iterable[Output | Finished]) -> None:
-    """The answer to stdout, everything else to stderr."""
+def _show(outputs: Iterable[Output | Finished]) -> None:
+    """Write the answer to stdout, everything else to stderr."""
     text = ""
-    for item in told:
-        match item:
+    for output in outputs:
+        match output:
             case TextDelta(text):
                 write_text(text)
             case TextReplaced(text):
@@ -70,7 +70,7 @@ def _show(told: Iterable[Output | Finished]) -> None:
             case Finished():
                 if text and not text.endswith("\n"):
                     write_line()
-                if item.failure is not None:
-                    note(f"the flow ended: {item.failure.message}")
+                if output.failure is not None:
+                    note(f"the flow ended: {output.failure.message}")
             case _:
-                note(repr(item))
+                note(repr(output))
