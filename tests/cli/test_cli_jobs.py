@@ -1,4 +1,4 @@
-"""A job that is interrupted is gone on with, and paid once."""
+"""An image job that is interrupted can be resumed, and is paid once."""
 
 from __future__ import annotations
 
@@ -20,22 +20,14 @@ SUBMIT = "/api/v1/text2image"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
-
-
-@pytest.fixture
 def elsewhere(tmp_path: Path) -> Home:
+    """A user on another machine."""
     return Home(tmp_path / "elsewhere")
 
 
 @pytest.fixture
-def inside(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
-    return Inside(home, monkeypatch, capsys)
-
-
-@pytest.fixture
 def slow() -> Iterator[EmulatorServer]:
+    """Emulators that draw for 1.5 seconds."""
     with EmulatorServer(behaviour=Behaviour(queue=0.0, work=1.5)) as server:
         yield server
 
@@ -53,28 +45,26 @@ def jobs(home: Home) -> JobFolder:
 
 
 def interrupt(home: Home, server: EmulatorServer, number: signal.Signals) -> SavedJob:
-    """Begin a job, stop the command while the provider draws, and return what is kept of it."""
+    """Begin a job, stop the command while the provider draws, and return the saved job."""
     words = ("image", "-n", "2", "-o", "poll_interval", "0.2", "a cat")
     with home.started(*words, extra=variables(server)) as command:
         command.wait_for_note("Generating\n")
         command.stop(number)
         assert command.finish().out == ""
-    (kept,) = jobs(home).list()[0]
-    return kept
+    (saved,) = jobs(home).list()[0]
+    return saved
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_job_is_gone_on_with_and_paid_once(
-    home: Home, slow: EmulatorServer, number: signal.Signals
-) -> None:
-    kept = interrupt(home, slow, number)
+def test_an_interrupted_job_is_resumed_and_paid_once(home: Home, slow: EmulatorServer, number: signal.Signals) -> None:
+    saved = interrupt(home, slow, number)
     issued = msgspec.json.decode((home.data / "arta.json").read_bytes())["origins"][slow.providers["arta"]]
-    assert issued["id_token"] not in kept.snapshot
-    assert issued["refresh_token"] not in kept.snapshot
+    assert issued["id_token"] not in saved.snapshot
+    assert issued["refresh_token"] not in saved.snapshot
     listed = home.run("jobs")
-    assert listed.out.split()[0] == kept.id
+    assert listed.out.split()[0] == saved.id
     assert listed.out.rstrip().endswith("a cat")
-    resumed = home.run("resume", kept.id[:8], "-O", "out", extra=variables(slow))
+    resumed = home.run("resume", saved.id[:8], "-O", "out", extra=variables(slow))
     assert resumed.code == 0, resumed.err
     pictures = [home.folder / name for name in resumed.out.split()]
     assert [path.read_bytes()[:4] for path in pictures] == [b"\x89PNG"] * 2
@@ -83,53 +73,53 @@ def test_an_interrupted_job_is_gone_on_with_and_paid_once(
     assert home.run("jobs").notes == ["no jobs"]
 
 
-def test_an_interrupted_command_says_how_to_go_on(home: Home, slow: EmulatorServer) -> None:
+def test_an_interrupted_command_says_how_to_resume(home: Home, slow: EmulatorServer) -> None:
     with home.started("image", "a cat", extra=variables(slow)) as command:
         command.wait_for_note("Generating\n")
         command.stop()
         result = command.finish()
-    (kept,) = jobs(home).list()[0]
+    (saved,) = jobs(home).list()[0]
     assert result.code == 130
-    assert f"to get its pictures: modelwire resume {kept.id}" in result.err
+    assert f"to get its pictures: modelwire resume {saved.id}" in result.err
 
 
-def test_a_job_is_gone_on_with_on_another_machine(home: Home, elsewhere: Home, slow: EmulatorServer) -> None:
-    kept = interrupt(home, slow, signal.SIGKILL)
+def test_a_job_is_resumed_on_another_machine(home: Home, elsewhere: Home, slow: EmulatorServer) -> None:
+    saved = interrupt(home, slow, signal.SIGKILL)
     carried = elsewhere.folder / "job.json"
-    carried.write_bytes(jobs(home).path(kept.id).read_bytes())
+    carried.write_bytes(jobs(home).path(saved.id).read_bytes())
     carried.chmod(0o600)
-    # Neither the address nor the account is there; the file and the user's own key are enough.
+    # That machine knows neither the address nor the account: the file and the user's own key are enough.
     resumed = elsewhere.run("resume", "job.json", extra={"ARTA_API_KEY": "K"})
     assert resumed.code == 0, resumed.err
     assert len(resumed.out.split()) == 2
     assert submissions(slow) == 1
 
 
-def test_what_is_advised_after_a_file_from_elsewhere_is_that_file(home: Home) -> None:
+def test_the_advice_names_the_file_that_was_resumed(home: Home) -> None:
     url = "http://127.0.0.1:1/arta"
-    arta = ArtaImage(prompt="a cat", endpoints=with_base_url(ArtaEndpoints, url))
-    kept = SavedJob(
+    arta = ArtaImage(prompt="a cat", endpoints=with_base_url(ArtaEndpoints(), url))
+    saved = SavedJob(
         id="arta-1", provider="arta", base_url=url, prompt="a cat", accepted_at=1.0, snapshot=arta.snapshot()
     )
     carried = home.folder / "job.json"
-    carried.write_bytes(msgspec.json.encode(kept))
+    carried.write_bytes(msgspec.json.encode(saved))
     carried.chmod(0o600)
-    # There is no key.
+    # The user has no key.
     resumed = home.run("resume", "job.json")
     assert resumed.code == 1
-    assert resumed.notes[0] == "the job goes on without us; to get its pictures: modelwire resume job.json"
+    assert resumed.notes[0] == "the provider continues the job; to get its pictures: modelwire resume job.json"
 
 
-def test_a_job_that_runs_out_of_time_is_kept(home: Home, slow: EmulatorServer) -> None:
-    late = home.run("image", "--timeout", "0.6", "-o", "poll_interval", "0.2", "a cat", extra=variables(slow))
+def test_a_job_that_times_out_is_saved(home: Home, slow: EmulatorServer) -> None:
+    late = home.run("image", "--timeout", "1.2", "-o", "poll_interval", "0.2", "a cat", extra=variables(slow))
     assert late.code == 1
-    (kept,) = jobs(home).list()[0]
-    assert any(kept.id in line for line in late.notes)
-    assert home.run("resume", kept.id, extra=variables(slow)).code == 0
+    (saved,) = jobs(home).list()[0]
+    assert any(saved.id in line for line in late.notes)
+    assert home.run("resume", saved.id, extra=variables(slow)).code == 0
     assert submissions(slow) == 1
 
 
-def test_a_finished_job_is_not_kept(inside: Inside, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_job_is_forgotten(inside: Inside, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with EmulatorServer(behaviour=Behaviour(queue=0.0, work=0.0)) as server:
         url = server.providers["arta"]
         monkeypatch.setenv("ARTA_API_KEY", "K")
@@ -138,10 +128,10 @@ def test_a_finished_job_is_not_kept(inside: Inside, home: Home, monkeypatch: pyt
 
 
 def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, home: Home) -> None:
-    kept = SavedJob(
+    saved = SavedJob(
         id="arta-77", provider="arta", base_url=None, prompt="a\x1b[31m cat", accepted_at=1.0, snapshot="{}"
     )
-    path = jobs(home).save(kept)
+    path = jobs(home).save(saved)
     fields = msgspec.json.decode(inside.run("jobs", "--json").out)
     assert fields["id"] == "arta-77"
     assert fields["path"] == str(path)
@@ -151,7 +141,7 @@ def test_jobs_as_json_hold_no_snapshot_and_are_forgotten_by_id(inside: Inside, h
     assert not path.exists()
 
 
-def test_a_damaged_job_is_told_of_beside_the_others_and_forgotten(inside: Inside, home: Home) -> None:
+def test_a_damaged_job_is_reported_and_can_be_forgotten(inside: Inside, home: Home) -> None:
     folder = jobs(home)
     folder.save(SavedJob(id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot="{}"))
     damaged = folder.path("arta-2")
@@ -165,14 +155,19 @@ def test_a_damaged_job_is_told_of_beside_the_others_and_forgotten(inside: Inside
     assert not damaged.exists()
 
 
-def test_what_cannot_be_resumed_is_said_in_one_line(inside: Inside, home: Home) -> None:
-    assert inside.run("resume", "arta-1").err == "modelwire: unknown job 'arta-1': there are: none\n"
-    kept = SavedJob(
+def test_a_job_that_cannot_be_resumed_is_named(inside: Inside, home: Home) -> None:
+    unknown = "modelwire: unknown job 'arta-1': there are: none\nTo list the jobs: modelwire jobs\n"
+    assert inside.run("resume", "arta-1").err == unknown
+    assert inside.run("jobs", "--forget", "arta-1").err == unknown
+    missing = inside.run("resume", "no-such.json")
+    assert (missing.code, missing.notes[1:]) == (1, ["To list the jobs: modelwire jobs"])
+    assert missing.err.startswith("modelwire: there is no job in no-such.json")
+    saved = SavedJob(
         id="arta-1", provider="arta", base_url=None, prompt="a cat", accepted_at=1.0, snapshot='{"flow": 1}'
     )
-    jobs(home).save(kept)
+    jobs(home).save(saved)
     result = inside.run("resume", "arta-1")
     assert result.code == 1
     assert result.err.startswith("modelwire: this is not a snapshot, or it is damaged: ")
     assert result.err.count("\n") == 1
-    assert jobs(home).list() == ([kept], [])
+    assert jobs(home).list() == ([saved], [])

@@ -3,83 +3,73 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from command_line import Home, Inside
-from modelwire.emulators import Behaviour
+from command_line import Inside
 from modelwire_io.emulation import EmulatorServer
 
 SITE = "https://www.hailuo.ai"
-BY_HAND = 'T-12345678\n"U-1"\n4711\nMozilla/5.0 (X11)\n'
+VALUES = 'T-12345678\n"U-1"\n4711\nMozilla/5.0 (X11)\n'
 
 
-@pytest.fixture(scope="module")
-def emulators() -> Iterator[EmulatorServer]:
-    with EmulatorServer(behaviour=Behaviour(pause=0.0)) as server:
-        yield server
-
-
-@pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
-    return Inside(Home(tmp_path / "home"), monkeypatch, capsys)
-
-
-def kept(inside: Inside, origin: str = SITE) -> dict[str, Any]:
+def stored(inside: Inside, origin: str = SITE) -> dict[str, Any]:
     content = msgspec.json.decode((inside.home.data / "hailuo.json").read_bytes())
     found: dict[str, Any] = content["origins"][origin]
     return found
 
 
-# By hand.
+# Values that a person copies.
 
 
-def test_which_values_to_copy_is_said(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = inside.run("login", "hailuo", "--manual", typed=BY_HAND.encode())
+def test_the_values_to_copy_are_listed(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = inside.run("login", "hailuo", "--manual", typed=VALUES.encode())
     assert (result.code, result.out) == (0, "")
     assert result.notes == [
         f"Log in to Hailuo AI at {SITE} with your own browser. Then open its developer tools (F12), and",
-        "let the Console show each of these: copy(EXPRESSION) there puts it into the clipboard.",
+        "evaluate each of these in the Console: copy(EXPRESSION) puts its value into the clipboard.",
         'From stdin, one a line, and all but the first may be empty: localStorage["_token"],'
         ' localStorage["UNIQUE_USER_ID"], localStorage["USER_HARD_WARE_INFO"], navigator.userAgent',
         f"stored the login for Hailuo AI at {SITE}",
     ]
-    told = {"token": "T-12345678", "uuid": "U-1", "device_id": "4711", "user_agent": "Mozilla/5.0 (X11)"}
-    assert kept(inside).items() >= told.items()
+    values = {"token": "T-12345678", "uuid": "U-1", "device_id": "4711", "user_agent": "Mozilla/5.0 (X11)"}
+    assert stored(inside).items() >= values.items()
     monkeypatch.setenv("HAILUO_LOGIN_URL", "https://desk.example/vnc")
     assert "at https://desk.example/vnc with" in inside.run("login", "hailuo", "--manual", typed=b"T-1").notes[0]
 
 
 @pytest.mark.parametrize("typed", ["T-1", "T-1\n", "'T-1'\r\nnull\r\nundefined\r\n\r\n"])
-def test_the_token_alone_will_do(inside: Inside, typed: str) -> None:
+def test_the_token_alone_is_enough(inside: Inside, typed: str) -> None:
     assert inside.run("login", "hailuo", "--manual", typed=typed.encode()).code == 0
-    assert (kept(inside)["token"], kept(inside)["uuid"], kept(inside)["user_agent"]) == ("T-1", "", "")
+    assert (stored(inside)["token"], stored(inside)["uuid"], stored(inside)["user_agent"]) == ("T-1", "", "")
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
-        ("", 'localStorage["_token"] is empty: it is there once you have logged in'),
-        ("null\nU-1", 'localStorage["_token"] is empty: it is there once you have logged in'),
+        ("", 'localStorage["_token"] is empty: it has a value once you have logged in'),
+        ("null\nU-1", 'localStorage["_token"] is empty: it has a value once you have logged in'),
         (
             "two words",
-            'the value of localStorage["_token"] holds a blank or a character that it cannot hold: copy it again',
+            'the value of localStorage["_token"] contains a blank or another invalid character: copy it again',
         ),
         (
             "T-1\n\nS-\x1bsecret",
-            'the value of localStorage["USER_HARD_WARE_INFO"] holds a blank or a character that it cannot',
+            'the value of localStorage["USER_HARD_WARE_INFO"] contains a blank or another invalid character',
         ),
-        ("T-1\n\n\nS-гость", "the value of navigator.userAgent holds a blank or a character that it cannot hold"),
+        (
+            "T-1\n\n\nS-гость",
+            "the value of navigator.userAgent contains a blank or another invalid character",
+        ),
     ],
 )
-def test_values_that_cannot_be_are_refused(inside: Inside, typed: str, said: str) -> None:
+def test_invalid_values_are_refused_and_not_shown(inside: Inside, typed: str, message: str) -> None:
     result = inside.run("login", "hailuo", "--manual", typed=typed.encode())
     assert result.code == 2
-    assert result.notes[-1].startswith(f"modelwire: {said}")
+    assert result.notes[-1].startswith(f"modelwire: {message}")
     assert "S-" not in result.err
     assert not inside.home.data.exists()
 
@@ -108,51 +98,54 @@ def test_a_har_is_imported_and_a_chat_uses_it(inside: Inside, emulators: Emulato
     assert "cookie" in [name.lower() for name in asked.header_names]
 
 
-def test_cookies_are_imported_with_a_token_besides(inside: Inside) -> None:
+def test_cookies_are_imported_together_with_a_token(inside: Inside) -> None:
     cookies = write("cookies.json", [{"name": "a", "value": "C-1", "domain": ".hailuo.ai", "hostOnly": False}])
     alone = inside.run("login", "hailuo", "--import", cookies)
     assert (alone.code, alone.err) == (
         2,
-        "modelwire: there is no login to Hailuo AI in the file: it has cookies alone:"
-        " give the token as well, with --token-stdin, or import a HAR\n",
+        "modelwire: there is no login to Hailuo AI in the file: it has only cookies:"
+        " supply the token as well, or import a HAR\nTo supply the token as well: --token-stdin\n",
     )
     both = inside.run("login", "hailuo", "--import", cookies, "--token-stdin", typed=b"T-12345678\n")
     assert both.code == 0
-    assert kept(inside)["token"] == "T-12345678"
-    assert [cookie["value"] for cookie in kept(inside)["cookies"]] == ["C-1"]
+    assert stored(inside)["token"] == "T-12345678"
+    assert [cookie["value"] for cookie in stored(inside)["cookies"]] == ["C-1"]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is neither a HAR nor a JSON export of cookies"),
-        (b'{"log": {"entries": [{"request": {"url": "S-secret', "the file is damaged, or not all of it is there"),
-        (b'{"log": {"entries": "S-secret"}}', "the file has another shape than a browser gives it: Expected `array`"),
+        (b'{"log": {"entries": [{"request": {"url": "S-secret', "the file is damaged or incomplete: export it again"),
+        (
+            b'{"log": {"entries": "S-secret"}}',
+            "the file does not have the shape of a browser's export: Expected `array`",
+        ),
         (msgspec.json.encode(har_of(SITE, token="S secret")), "the token holds a character that it cannot hold"),
         (msgspec.json.encode(har_of(SITE)), "there is no login to Hailuo AI in the file: none of its 1 requests to"),
     ],
 )
-def test_a_file_that_is_no_login_is_refused(inside: Inside, content: bytes, said: str) -> None:
+def test_a_file_without_a_login_is_refused_and_not_shown(inside: Inside, content: bytes, message: str) -> None:
     Path("file").write_bytes(content)
     result = inside.run("login", "hailuo", "--import", "file")
     assert (result.code, len(result.notes)) == (2, 1)
-    assert result.err.startswith(f"modelwire: {said}")
+    assert result.err.startswith(f"modelwire: {message}")
     assert "secret" not in result.err
     assert not inside.home.data.exists()
 
 
-def test_a_key_is_imported_from_no_file(inside: Inside) -> None:
+def test_a_key_cannot_be_imported(inside: Inside) -> None:
     result = inside.run("login", "arta", "--import", write("login.har", har_of(SITE)))
     assert (result.code, result.err) == (
         2,
-        "modelwire: ARTA has no page to log in on: bring your own api key\n",
+        "modelwire: ARTA has no page to log in on: supply your own api key\n",
     )
 
 
-# What is kept.
+# Stored logins.
 
 
-def test_what_is_kept_is_listed_and_never_shown(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_logins_are_listed_and_never_shown(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     assert inside.run("auth").err == "no logins\n"
     assert inside.run("auth", "--json").out == ""
     inside.run("login", "hailuo", "--token-stdin", typed=b"T-12345678")
@@ -175,7 +168,7 @@ def test_what_is_kept_is_listed_and_never_shown(inside: Inside, monkeypatch: pyt
     assert inside.run("auth").out.split()[:3] == ["arta", "3", "d"]
 
 
-def test_of_a_file_of_an_earlier_release_the_age_is_not_known(inside: Inside) -> None:
+def test_the_age_of_a_login_of_an_earlier_release_is_unknown(inside: Inside) -> None:
     inside.run("login", "hailuo", "--token-stdin", typed=b"T-1")
     path = inside.home.data / "hailuo.json"
     content = msgspec.json.decode(path.read_bytes())
@@ -185,7 +178,7 @@ def test_of_a_file_of_an_earlier_release_the_age_is_not_known(inside: Inside) ->
     assert msgspec.json.decode(inside.run("auth", "--json").out)["since"] is None
 
 
-def test_a_damaged_file_is_named(inside: Inside) -> None:
+def test_a_damaged_file_of_logins_is_named(inside: Inside) -> None:
     inside.run("login", "hailuo", "--token-stdin", typed=b"T-1")
     path = inside.home.data / "hailuo.json"
     path.write_bytes(b"{")
@@ -193,11 +186,11 @@ def test_a_damaged_file_is_named(inside: Inside) -> None:
         result = inside.run(*words)
         assert (result.code, result.err) == (
             1,
-            f"modelwire: {path} is damaged: mend it, or delete it to begin anew\n",
+            f"modelwire: {path} is damaged: repair it, or delete it to start over\n",
         )
 
 
-def test_a_login_is_forgotten_at_its_address_alone(inside: Inside) -> None:
+def test_a_login_is_forgotten_only_at_its_address(inside: Inside) -> None:
     there = ("--base-url", "http://127.0.0.1:9/h")
     inside.run("login", "hailuo", "--token-stdin", typed=b"T-1")
     inside.run("login", "hailuo", "--token-stdin", *there, typed=b"T-2")
@@ -207,15 +200,15 @@ def test_a_login_is_forgotten_at_its_address_alone(inside: Inside) -> None:
     assert (again.code, again.notes) == (
         0,
         [
-            f"nothing is kept for Hailuo AI at {SITE}",
-            "there is something for another address: modelwire logout hailuo --base-url http://127.0.0.1:9/h",
+            f"nothing is stored for Hailuo AI at {SITE}",
+            "there is a login for another address: modelwire logout hailuo --base-url http://127.0.0.1:9/h",
         ],
     )
     assert inside.run("logout", "hailuo", *there).notes == ["forgot the login to Hailuo AI at http://127.0.0.1:9/h"]
     assert inside.run("auth").notes == ["no logins"]
 
 
-def test_a_conversation_is_kept_without_its_login(inside: Inside, emulators: EmulatorServer) -> None:
+def test_logout_keeps_the_messages_of_the_conversation(inside: Inside, emulators: EmulatorServer) -> None:
     url = emulators.providers["hailuo"]
     inside.run("login", "hailuo", "--token-stdin", "--base-url", url, typed=b"emulated-token")
     assert inside.run("chat", "-m", "hailuo", "--base-url", url, "My name is Ada.").code == 0
@@ -226,17 +219,17 @@ def test_a_conversation_is_kept_without_its_login(inside: Inside, emulators: Emu
     inside.run("login", "hailuo", "--token-stdin", "--base-url", url, typed=b"emulated-token")
     again = inside.run("chat", "-c", "-m", "hailuo", "--base-url", url, "What is my name?")
     assert again.code == 0
-    assert "My name is Ada." in again.out, "it is a new chat, with all that was said"
+    assert "My name is Ada." in again.out, "the new chat holds the earlier messages"
 
 
-def test_a_login_that_has_expired_says_what_to_type(inside: Inside, emulators: EmulatorServer) -> None:
+def test_an_expired_login_is_reported_with_the_command_to_type(inside: Inside, emulators: EmulatorServer) -> None:
     url = emulators.providers["hailuo"]
     inside.run("login", "hailuo", "--token-stdin", "--base-url", url, typed=b"T-expired-long-ago")
     result = inside.run("chat", "-m", "hailuo", "--base-url", url, "hi")
     assert result.code == 1
     again = f"modelwire login hailuo --base-url {url}"
     assert result.notes == [
-        f"Hailuo AI wants a login: {url}",
-        f"modelwire: Hailuo AI no longer accepts the login: log in again with '{again}'",
-        f"To log in: {again}. To try it without: --emulate",
+        f"Hailuo AI requires a login: {url}",
+        "modelwire: Hailuo AI no longer accepts the login: log in again",
+        f"To log in: {again}. To try it with the emulator: --emulate",
     ]

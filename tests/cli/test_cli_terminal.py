@@ -1,17 +1,15 @@
-"""The `modelwire` command on a terminal: what a person sees, and that nothing an answer holds is obeyed."""
+"""The `modelwire` command on a terminal: what it shows, and that no answer can control the terminal."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from command_line import CTRL_C, CTRL_D, Home
 from modelwire.emulators import Behaviour
-from modelwire.emulators.parts.answers import answer_to
+from modelwire.emulators.parts.model_answers import answer_to
 from modelwire.json import JsonValue
 from modelwire_io.emulation import EmulatorServer
 from raw_server import Connection, RawServer, chunk, response
@@ -22,23 +20,12 @@ QUICK = Behaviour(pause=0.0, queue=0.0, work=0.0)
 ENDLESS = Behaviour(queue=0.0, work=3600.0)
 
 
-@pytest.fixture(scope="module")
-def emulators() -> Iterator[EmulatorServer]:
-    with EmulatorServer(behaviour=QUICK) as server:
-        yield server
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
-
-
 def at_emulator(server: EmulatorServer) -> dict[str, str]:
-    """The environment of somebody whose pictures come from the emulator."""
+    """The environment of a user of ARTA's emulator."""
     return {"ARTA_BASE_URL": server.providers["arta"], "ARTA_API_KEY": "K-12345678"}
 
 
-def test_a_heading_is_bold_where_that_is_welcome(home: Home) -> None:
+def test_a_heading_is_bold_unless_colours_are_unwelcome(home: Home) -> None:
     with home.terminal("models") as terminal:
         result = terminal.finish()
     assert result.code == 0
@@ -51,21 +38,21 @@ def test_a_heading_is_bold_where_that_is_welcome(home: Home) -> None:
         assert plain.err == terminal.visible == result.err.replace(BOLD, "").replace(RESET, "")
 
 
-def test_an_answer_cannot_command_the_terminal(home: Home) -> None:
+def test_an_answer_cannot_control_the_terminal(home: Home) -> None:
     answer = response(f"Content-Length: {len(HOSTILE)}", body=HOSTILE)
     with (
-        RawServer(lambda connection: connection.answer(answer)) as server,
+        RawServer(lambda connection: connection.respond(answer)) as server,
         home.terminal("chat", "--base-url", server.url, "hi") as terminal,
     ):
         result = terminal.finish()
     assert (result.code, result.err) == (0, "a[31mred]0;owned\ufffd2J2J b\nc\td\n")
 
 
-def test_a_refusal_cannot_command_the_terminal(home: Home) -> None:
+def test_an_error_message_cannot_control_the_terminal(home: Home) -> None:
     body = msgspec.json.encode({"error": {"message": "no\x1b]0;owned\x07\nmodelwire: all is well"}})
     refusal = response("Content-Type: application/json", f"Content-Length: {len(body)}", status="400 No", body=body)
     with (
-        RawServer(lambda connection: connection.answer(refusal)) as server,
+        RawServer(lambda connection: connection.respond(refusal)) as server,
         home.terminal("chat", "--base-url", server.url, "hi") as terminal,
     ):
         result = terminal.finish()
@@ -75,7 +62,7 @@ def test_a_refusal_cannot_command_the_terminal(home: Home) -> None:
     assert "\x07" not in result.err
 
 
-def test_a_title_cannot_command_the_terminal(home: Home) -> None:
+def test_a_title_cannot_control_the_terminal(home: Home) -> None:
     title = "t\x1b]0;owned\x07\u009b2J\nmodelwire: all is well"
     events: tuple[tuple[str, JsonValue], ...] = (
         ("send_result", {"data": {"sendResult": {"chatTitle": title, "chatID": "7"}}}),
@@ -84,7 +71,7 @@ def test_a_title_cannot_command_the_terminal(home: Home) -> None:
     )
     body = b"".join(b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data)) for name, data in events)
     answer = response("Content-Type: text/event-stream", f"Content-Length: {len(body)}", body=body)
-    with RawServer(lambda connection: connection.answer(answer)) as server:
+    with RawServer(lambda connection: connection.respond(answer)) as server:
         there = ("--base-url", server.url)
         assert home.run("login", "hailuo", "--token-stdin", *there, typed=b"T-12345678").code == 0
         with home.terminal("chat", "-m", "hailuo", *there, "hi") as terminal:
@@ -92,13 +79,13 @@ def test_a_title_cannot_command_the_terminal(home: Home) -> None:
     assert (result.code, result.err) == (0, "title: t ]0;owned  2J modelwire: all is well\nhello\n")
 
 
-def test_a_prompt_is_not_waited_for(home: Home) -> None:
+def test_a_missing_prompt_is_not_waited_for(home: Home) -> None:
     with home.terminal("chat", "--emulate") as terminal:
         result = terminal.finish()
     assert (result.code, result.err) == (2, "modelwire: give a PROMPT, or pipe one in; see: modelwire chat --help\n")
 
 
-def test_a_prompt_may_be_typed_where_that_is_asked_for(home: Home, emulators: EmulatorServer) -> None:
+def test_a_prompt_is_typed_if_the_user_asks_for_that(home: Home, emulators: EmulatorServer) -> None:
     with home.terminal("chat", "--base-url", emulators.providers["cromicle"], "-", piped=True) as terminal:
         terminal.type(f"Hello\nthere\n{CTRL_D}")
         result = terminal.finish()
@@ -119,7 +106,7 @@ def test_ctrl_c_ends_an_answer(home: Home) -> None:
     assert result.err.replace("^C", "").split() == ["Once", "upon", "interrupted"]
 
 
-def test_a_key_is_asked_for_and_not_shown(home: Home) -> None:
+def test_a_key_is_typed_and_not_shown(home: Home) -> None:
     with home.terminal("login", "arta") as terminal:
         terminal.wait_for("ARTA api key (not shown): ")
         terminal.type("K-12345678\n")
@@ -133,7 +120,7 @@ def test_a_key_is_asked_for_and_not_shown(home: Home) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_values_of_a_browser_are_asked_for_and_not_shown(home: Home) -> None:
+def test_the_values_of_a_browser_are_typed_and_not_shown(home: Home) -> None:
     with home.terminal("login", "hailuo", "--manual") as terminal:
         terminal.wait_for('localStorage["_token"] (not shown): ')
         terminal.type('"T-12345678"\n')
@@ -147,58 +134,58 @@ def test_the_values_of_a_browser_are_asked_for_and_not_shown(home: Home) -> None
     assert result.code == 0
     assert not any(value in result.err for value in ("12345678", "4711", "Mozilla"))
     assert result.err.endswith("stored the login for Hailuo AI at https://www.hailuo.ai\n")
-    kept = msgspec.json.decode((home.data / "hailuo.json").read_bytes())["origins"]["https://www.hailuo.ai"]
-    told = {"token": "T-12345678", "uuid": "", "device_id": "4711-4711", "user_agent": "Mozilla/5.0 (X11)"}
-    assert kept.items() >= told.items()
+    stored = msgspec.json.decode((home.data / "hailuo.json").read_bytes())["origins"]["https://www.hailuo.ai"]
+    values = {"token": "T-12345678", "uuid": "", "device_id": "4711-4711", "user_agent": "Mozilla/5.0 (X11)"}
+    assert stored.items() >= values.items()
 
 
 @pytest.mark.parametrize(
-    ("keys", "code", "said"),
+    ("keys", "code", "message"),
     [(CTRL_C, 130, "interrupted"), (CTRL_D, 130, "interrupted"), ("\n", 2, "the api key is empty")],
 )
-def test_a_login_may_be_left(home: Home, keys: str, code: int, said: str) -> None:
+def test_a_login_can_be_cancelled(home: Home, keys: str, code: int, message: str) -> None:
     with home.terminal("login", "arta") as terminal:
         terminal.wait_for("(not shown): ")
         terminal.type(keys)
         result = terminal.finish()
     assert result.code == code
-    assert said in result.err
+    assert message in result.err
     assert "Traceback" not in result.err
     assert not home.data.exists()
 
 
-def test_pictures_come_with_a_bar_that_goes_away(home: Home, emulators: EmulatorServer) -> None:
+def test_a_progress_bar_is_shown_and_removed(home: Home, emulators: EmulatorServer) -> None:
     with home.terminal("image", "-n", "2", "a cat", extra=at_emulator(emulators)) as terminal:
         result = terminal.finish()
     assert result.code == 0
     assert "━" in result.err
     assert "\x1b[?25l" in result.err
-    # In the end the cursor is visible again, and the names of the files are left on a screen without a bar.
+    # In the end the cursor is visible again, and the screen holds the names of the files and no bar.
     assert result.err.rindex("\x1b[?25h") > result.err.rindex("\x1b[?25l")
-    lines = [line for line in drawn(result.err) if line]
+    lines = [line for line in lines_on_screen(result.err) if line]
     assert lines == sorted(path.name for path in home.folder.iterdir())
     assert len(lines) == 2
 
 
-def test_names_of_pictures_go_where_stdout_goes(home: Home, emulators: EmulatorServer) -> None:
+def test_the_names_of_pictures_go_to_a_piped_stdout(home: Home, emulators: EmulatorServer) -> None:
     with home.terminal("image", "-n", "2", "a cat", piped=True, extra=at_emulator(emulators)) as terminal:
         result = terminal.finish()
     names = sorted(path.name for path in home.folder.iterdir())
     assert (result.code, result.out) == (0, "".join(f"{name}\n" for name in names))
     assert "━" in result.err
-    assert not [line for line in drawn(result.err) if line]
+    assert not [line for line in lines_on_screen(result.err) if line]
 
 
 @pytest.mark.parametrize("unwelcome", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_where_a_bar_is_not_welcome_there_are_lines(
+def test_there_are_lines_if_a_bar_is_unwelcome(
     home: Home, emulators: EmulatorServer, unwelcome: dict[str, str]
 ) -> None:
     with home.terminal("image", "a cat", extra=at_emulator(emulators) | unwelcome) as terminal:
         result = terminal.finish()
     (name,) = (path.name for path in home.folder.iterdir())
-    told, saved = result.err.splitlines()
+    status, saved = result.err.splitlines()
     assert (result.code, saved) == (0, name)
-    assert told.startswith("Generated in ")
+    assert status.startswith("Generated in ")
 
 
 def test_ctrl_c_ends_a_job_and_leaves_the_terminal_as_it_was(home: Home) -> None:
@@ -216,8 +203,8 @@ def test_ctrl_c_ends_a_job_and_leaves_the_terminal_as_it_was(home: Home) -> None
     assert list(home.folder.iterdir()) == []
 
 
-def drawn(screen: str) -> list[str]:
-    """What is left on the screen, line by line: carriage returns, erased lines and steps up are obeyed."""
+def lines_on_screen(screen: str) -> list[str]:
+    """The lines of the screen after carriage returns, erased lines and steps up have taken effect."""
     lines, row = [""], 0
     rest = screen
     while rest:

@@ -802,7 +802,7 @@ async def test_a_store_that_is_empty_is_a_store(style: Style, home: Path) -> Non
 
 async def test_requests_go_through_a_proxy(style: Style) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(OK)
+        connection.respond(OK)
         connection.wait_for_end()
 
     with RawServer(script, script) as proxy:
@@ -822,7 +822,7 @@ async def test_requests_go_through_a_proxy(style: Style) -> None:
 @pytest.mark.parametrize("configuration", [{"proxy": "ftp://proxy"}, {"environment": {"HTTP_PROXY": "ftp://proxy"}}])
 async def test_a_bad_proxy_is_told_at_the_first_use(style: Style, configuration: Configuration) -> None:
     async with client_of(style, **configuration) as client:
-        with pytest.raises(InvalidInput, match="which is no proxy"):
+        with pytest.raises(InvalidInput, match="which is not a proxy URL"):
             client.chat("cromicle", "Hello")
 
 

@@ -165,9 +165,7 @@ def test_a_token_that_another_refreshed_while_a_job_was_polled_is_gone_on_with(t
         assert store.load("arta", url) == kept
     assert kept is not None
     lines = recording.read_text()
-    (event,) = (
-        moment.event for moment in parse_recording(lines).moments if isinstance(moment.event, CredentialsReplaced)
-    )
+    (event,) = (call.event for call in parse_recording(lines).calls if isinstance(call.event, CredentialsReplaced))
     assert event.credentials["issued_at"] == kept["issued_at"]
     assert not any(kept[name] in lines for name in ("id_token", "refresh_token"))
     assert_replays(recording)

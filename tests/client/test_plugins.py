@@ -77,8 +77,8 @@ def test_a_plugin_can_be_talked_to(install: Install) -> None:
         ("raise RuntimeError('it is Monday')", "does not load: it is Monday"),
         ("OTHER = 1", "does not load: module 'broken' has no attribute 'PROVIDER'"),
         ("PROVIDER =", "does not load: invalid syntax (broken.py, line 1)"),
-        ("PROVIDER = 'echo'", "is no modelwire.provider.Provider"),
-        ("from modelwire.provider import Provider as PROVIDER", "is no modelwire.provider.Provider"),
+        ("PROVIDER = 'echo'", "is not a modelwire.provider.Provider"),
+        ("from modelwire.provider import Provider as PROVIDER", "is not a modelwire.provider.Provider"),
         ("from modelwire.providers.hailuo import PROVIDER", "calls itself 'hailuo'"),
     ],
 )

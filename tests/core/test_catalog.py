@@ -1,25 +1,27 @@
-"""Which providers and models there are."""
+"""The catalog of providers and models."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from modelwire.catalog import PROVIDERS, find_provider, resolve, split_model
-from modelwire.chat import ChatFlow
+from modelwire.catalog import PROVIDERS, find_provider, split_model
 from modelwire.errors import InvalidInput
-from modelwire.flow import Flow
 from modelwire.http import origin
-from modelwire.provider import Provider, with_base_url
+from modelwire.models import resolve_model
+from modelwire.provider import Provider, options_type, with_base_url
 
 
 def test_the_five() -> None:
-    assert {name: provider.flow.__name__ for name, provider in PROVIDERS.items()} == {
-        "cromicle": "CromicleChat",
-        "fakegpt": "FakeGptChat",
-        "hailuo": "HailuoChat",
-        "magickpen": "MagickPenChat",
-        "arta": "ArtaImage",
+    found = {
+        (name, kind): flow.__name__ for name, provider in PROVIDERS.items() for kind, flow in provider.flows.items()
+    }
+    assert found == {
+        ("cromicle", "chat"): "CromicleChat",
+        ("fakegpt", "chat"): "FakeGptChat",
+        ("hailuo", "chat"): "HailuoChat",
+        ("magickpen", "chat"): "MagickPenChat",
+        ("arta", "image"): "ArtaImage",
     }
 
 
@@ -30,26 +32,27 @@ def provider(request: pytest.FixtureRequest) -> Provider:
 
 
 def test_a_record_is_whole(provider: Provider) -> None:
-    assert issubclass(provider.flow, ChatFlow if provider.kind == "chat" else Flow)
-    assert provider.default_model in provider.models
-    assert all(provider.models.values())
+    for flow in provider.flows.values():
+        assert flow.models is not None
+        assert flow.default_model in flow.models
+        assert all(flow.models.values())
     assert origin(provider.website)[0] == "https"
     assert provider.note.endswith(".")
-    assert provider.answers in ("no", "unknown"), "none of these services is known to answer"
+    assert provider.status in ("gone", "unknown"), "none of these services is known to answer"
 
 
 def test_every_endpoint_and_option_is_a_field_with_a_default(provider: Provider) -> None:
-    assert provider.endpoints()
-    assert provider.options()
-    assert with_base_url(provider.endpoints, "http://127.0.0.1:8000/x") != provider.endpoints()
+    assert [options_type(flow)() for flow in provider.flows.values()]
+    assert with_base_url(provider.endpoints, "http://127.0.0.1:8000/x") != provider.endpoints
 
 
 def test_what_the_environment_fills_is_there(provider: Provider) -> None:
-    for target in provider.environment.values():
+    for target in provider.environment:
         kind, _, name = target.partition(".")
-        shape = {"credentials": provider.credentials, "options": provider.options}[kind]
-        assert shape is not None
-        assert name in {field.name for field in msgspec.structs.fields(shape)}
+        for flow in provider.flows.values():
+            shape = {"credentials": provider.credentials, "options": options_type(flow)}[kind]
+            assert shape is not None
+            assert name in {field.name for field in msgspec.structs.fields(shape)}
 
 
 def test_a_provider_by_its_name() -> None:
@@ -61,7 +64,7 @@ def test_a_provider_by_its_name() -> None:
 def test_third_party_providers_are_found_as_well() -> None:
     mine = msgspec.structs.replace(PROVIDERS["cromicle"], name="mine")
     assert find_provider("mine", more=[mine]) is mine
-    assert resolve("Mine/gpt-3.5-turbo", more=[mine]) == (mine, "gpt-3.5-turbo")
+    assert find_provider("Mine", more=[mine]) is mine
     assert "mine" not in PROVIDERS
 
 
@@ -74,19 +77,18 @@ def test_provider_and_model_as_users_type_them(text: str, expected: tuple[str, s
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "model"),
+    ("text", "name", "wire"),
     [
-        ("arta", "arta", "flux"),
-        ("arta/", "arta", "flux"),
-        ("arta/gpt-image", "arta", "gpt-image"),
-        ("arta/Vincent Van Gogh", "arta", "Vincent Van Gogh"),
-        ("Hailuo/minimax", "hailuo", "minimax"),
+        ("arta", "arta", ("Flux",)),
+        ("arta/", "arta", ("Flux",)),
+        ("arta/gpt-image", "arta", ("GPT4o", "High GPT4o", "GPT4o Ghibli")),
+        ("arta/Vincent Van Gogh", "arta", ("Vincent Van Gogh",)),
+        ("Hailuo/minimax", "hailuo", ("MiniMax",)),
     ],
 )
-def test_what_they_name(text: str, name: str, model: str) -> None:
-    assert resolve(text) == (PROVIDERS[name], model)
-
-
-def test_an_unknown_model_names_the_provider() -> None:
-    with pytest.raises(InvalidInput, match="unknown model 'fluxx' for ARTA: did you mean 'flux'"):
-        resolve("arta/fluxx")
+def test_what_they_name(text: str, name: str, wire: tuple[str, ...]) -> None:
+    provider_name, model = split_model(text)
+    provider = find_provider(provider_name)
+    (flow,) = provider.flows.values()
+    assert provider is PROVIDERS[name]
+    assert resolve_model(flow.models, model, flow.default_model, provider.label) == wire

@@ -1,4 +1,4 @@
-"""Fetching one image."""
+"""The download of one image."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_image() -> None:
         ("http://169.254.169.254/latest/meta-data", True),
     ],
 )
-def test_only_where_the_provider_is_may_the_address_be_private(url: str, is_public_only: bool) -> None:
+def test_the_address_may_be_private_only_at_the_provider_itself(url: str, is_public_only: bool) -> None:
     request = begin(download(url, "http://127.0.0.1:8000/arta")).request
     assert request.public_only == is_public_only
 
@@ -67,14 +67,14 @@ def test_a_url_that_is_not_http_is_refused_at_once(url: str) -> None:
         (b"GIF88a", None),
     ],
 )
-def test_the_type_is_told_by_the_first_bytes(data: bytes, media_type: str | None) -> None:
+def test_the_first_bytes_decide_the_type(data: bytes, media_type: str | None) -> None:
     assert image_type(data) == media_type
 
 
 @pytest.mark.parametrize(
     ("body", "what"), [(b"<!doctype html><p>", "an HTML page"), (b"", "an empty body"), (b"x" * 9, "9 bytes")]
 )
-def test_what_is_no_image_is_a_failure_that_says_what_it_is(body: bytes, what: str) -> None:
+def test_a_body_that_is_not_an_image_is_described_in_the_failure(body: bytes, what: str) -> None:
     failure = play(download(), say(body, content_type="image/png")).failure
     assert failure.kind == "protocol"
     assert failure.message.startswith(f"instead of an image came {what}")
@@ -94,7 +94,7 @@ def test_a_failure_does_not_show_the_signature_of_the_url() -> None:
     assert play(download(), say("", 404)).failure.message == "https://images.example/1.png answered with status 404"
 
 
-def test_it_is_tried_again_and_can_be_gone_on_with() -> None:
+def test_a_download_is_retried_and_can_be_restored() -> None:
     session = play(download(), say("", 503))
     assert play(through_json(session.flow), say(PNG)).succeeded
 

@@ -42,7 +42,7 @@ def test_a_failure_becomes_the_exception_of_its_kind(kind: FailureKind) -> None:
     assert type(error) is CLASSES[kind] is EXCEPTIONS[kind]
     assert isinstance(error, FlowFailed)
     assert (str(error), error.status, error.retry_after) == ("why", 429, 1.5)
-    assert error.failure == failure(kind), "with all that it says"
+    assert error.failure == failure(kind), "no field is lost"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,7 +51,7 @@ def test_a_failure_goes_through_json(kind: FailureKind) -> None:
     assert msgspec.json.decode(encoded, type=Failure) == failure(kind)
 
 
-def test_failures_are_comparable() -> None:
+def test_failures_can_be_compared_and_hashed() -> None:
     assert failure("status") == failure("status")
     assert failure("status") != failure("refused")
     assert len({failure("status"), failure("status")}) == 1
@@ -68,18 +68,18 @@ def test_there_is_one_tree() -> None:
         assert issubclass(getattr(errors, name), ModelwireError)
     assert issubclass(errors.RateLimited, errors.StatusError)
     assert issubclass(errors.Refused, errors.StatusError)
-    # What a caller got wrong is a ValueError to those who know no better.
+    # Code that does not know modelwire can catch a caller's mistakes as ValueError.
     assert issubclass(errors.InvalidInput, ValueError)
     assert issubclass(errors.SnapshotError, ValueError)
 
 
-def test_revised_text_holds_the_whole() -> None:
+def test_text_revised_has_the_whole_text() -> None:
     error = errors.TextRevised("all of it")
     assert error.whole == "all of it"
     assert "all of it" not in str(error)
 
 
-def test_a_failure_shows_neither_the_answer_nor_the_prompt() -> None:
+def test_the_repr_of_a_failure_shows_neither_the_answer_nor_the_prompt() -> None:
     shown = repr(
         Failure(kind="network", message="why", phase="ask", text="my answer", snapshot='{"prompt": "my diary"}')
     )

@@ -101,25 +101,25 @@ def test_each_goes_through_json_as_one_line(item: msgspec.Struct, union: Any) ->
     assert msgspec.json.decode(line, type=union) == item
 
 
-def test_there_is_one_of_each() -> None:
+def test_the_lists_have_every_type() -> None:
     for items, union in ((EVENTS, Event), (COMMANDS, Command), (OUTPUTS, Output)):
         assert {type(item) for item in items} == set(union.__args__)
 
 
 @pytest.mark.parametrize(("item", "union"), EVERY, ids=lambda value: type(value).__name__)
-def test_none_shows_a_secret(item: msgspec.Struct, union: Any) -> None:
+def test_no_repr_shows_a_secret(item: msgspec.Struct, union: Any) -> None:
     assert SECRET not in repr(item)
 
 
 @pytest.mark.parametrize(("item", "union"), EVERY, ids=lambda value: type(value).__name__)
-def test_none_can_be_changed(item: msgspec.Struct, union: Any) -> None:
+def test_each_is_immutable(item: msgspec.Struct, union: Any) -> None:
     assert item.__struct_config__.frozen
     for name in item.__struct_fields__:
         with pytest.raises(AttributeError, match="immutable"):
             setattr(item, name, getattr(item, name))
 
 
-def test_what_is_shown_instead() -> None:
+def test_the_reprs() -> None:
     assert list(map(repr, EVENTS[:3])) == [
         "Start(entropy=<8 bytes>)",
         "ResponseStarted(request_id=1, status=200, headers=<set-cookie, x>)",
@@ -133,7 +133,7 @@ def test_what_is_shown_instead() -> None:
     assert repr(OUTPUTS[10]) == "ImageReceived(url='https://a.example/1.png', data=<10 bytes>, media_type='image/png')"
 
 
-def test_the_secret_entropy_is_not_even_counted() -> None:
+def test_the_repr_does_not_even_show_the_length_of_the_secret_entropy() -> None:
     assert repr(Start(b"x", b"")) == repr(Start(b"x", b"S3cret"))
 
 

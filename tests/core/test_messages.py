@@ -1,4 +1,4 @@
-"""A history, and the prompt that it becomes."""
+"""Messages, and the prompt that is made of them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_messages_and_dicts_and_parts() -> None:
     assert history[2].text == "cd"
 
 
-def test_parts_that_are_no_text_are_not_read() -> None:
+def test_parts_other_than_text_are_ignored() -> None:
     assert Message("user", (Part("image", "not this"), Part("text", "this"))).text == "this"
 
 
-def test_what_other_libraries_add_is_ignored() -> None:
+def test_fields_of_other_libraries_are_ignored() -> None:
     assert as_messages([{"role": "user", "content": "a", "name": "x", "id": 5}]) == (user("a"),)
 
 
@@ -64,7 +64,7 @@ def test_what_other_libraries_add_is_ignored() -> None:
         {"role": "user", "content": [{"text": 5}]},
     ],
 )
-def test_what_is_no_message_is_refused(item: Any) -> None:
+def test_an_invalid_message_is_refused(item: Any) -> None:
     with pytest.raises(InvalidInput, match="a message has a role and a content"):
         as_messages([item])
 
@@ -82,7 +82,7 @@ def test_an_empty_prompt_is_refused(messages: Any) -> None:
         [user("a"), assistant("\udfff")],
         [Message("\ud800", "a")],
         [Message("user", (Part("text", "a\ud800"),))],
-        # Also where it is not read: it would have to be written into a snapshot.
+        # Ignored parts too: they would be written into a snapshot.
         [user("a"), Message("user", (Part("image", "\ud800"),))],
         [user("a"), Message("user", (Part("\ud800"),))],
     ],
@@ -130,6 +130,6 @@ def test_the_last_user_message(history: list[Message], expected: str) -> None:
 
 
 @pytest.mark.parametrize("given", [None, 5, Message("user", "hi")])
-def test_what_is_no_list_of_messages_says_what_one_is(given: Any) -> None:
+def test_other_types_are_refused(given: Any) -> None:
     with pytest.raises(InvalidInput, match="a prompt, or a list of messages"):
         as_messages(given)

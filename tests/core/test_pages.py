@@ -1,4 +1,4 @@
-"""Waiting for a page: a flow has it opened, and reads it by scripts, one wait at a time like any other."""
+"""Pages: a flow has one opened and evaluates scripts in it, one wait at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from modelwire.limits import Limits
 from modelwire.outputs import TitleChanged
 from modelwire.recording import Recorder, Replay
 from modelwire.testing import assert_replays
-from played_flow import ENTROPY, NOW, Session, begin, say, through_json
+from played_flow import ENTROPY, NOW, PlayedFlow, begin, say, through_json
 
 PAGE = "https://a.example/login"
 COOKIE = Cookie(name="session", value="C-12345678", domain="a.example")
@@ -38,7 +38,7 @@ COOKIE = Cookie(name="session", value="C-12345678", domain="a.example")
 
 @dataclass(kw_only=True)
 class Reading(Flow):
-    """Reads a page, sends what was read, and reads the page again."""
+    """Reads a page, sends the value, and reads the page again."""
 
     page: str = PAGE
     seen: str = field(default="", init=False)
@@ -76,20 +76,20 @@ def test_a_page_is_opened_and_read() -> None:
     [send] = session.deliver(PageEvaluated(1, "2", (COOKIE,)), after=10.0)
     assert isinstance(send, SendRequest)
     assert (send.request_id, send.request.body) == (2, b"2")
-    session.answer(say("fine"))
+    session.respond(say("fine"))
     session.wake()
     assert session.wait == Evaluate(3, "2 + 2", NOW + 300.0)
     assert session.deliver(PageEvaluated(3, "4")) == [TitleChanged("4"), Finished(None)]
 
 
-def test_what_a_browser_keeps_secret_is_kept_secret() -> None:
+def test_page_values_and_cookies_are_secret() -> None:
     session = begin(reading())
     session.deliver(PageEvaluated(1, '"T-12345678"', (COOKIE, Cookie(name="b", value="C-b", domain="a.example"))))
     assert set(session.flow.secrets) == {COOKIE.value, '"T-12345678"'}
 
 
 @pytest.mark.parametrize("event", [PageEvaluated(2, "x"), PageEvaluated(0, "x"), PageClosed(2, "closed")])
-def test_an_answer_to_another_script_is_ignored(event: Event) -> None:
+def test_the_value_of_another_script_is_ignored(event: Event) -> None:
     session = begin(reading())
     assert session.deliver(event) == []
     assert isinstance(session.deliver(PageEvaluated(1, "2"))[-1], SendRequest)
@@ -100,23 +100,23 @@ def test_an_answer_to_another_script_is_ignored(event: Event) -> None:
     [ResponseStarted(1, 200, ()), BodyReceived(1, b"x"), ResponseEnded(1), RequestFailed(1, "connect")],
     ids=lambda event: type(event).__name__,
 )
-def test_a_script_is_no_request(event: Event) -> None:
+def test_events_of_a_request_are_ignored_while_a_script_runs(event: Event) -> None:
     session = begin(reading())
     assert session.deliver(event) == []
     assert isinstance(session.deliver(PageEvaluated(1, "2"))[-1], SendRequest)
 
 
 @pytest.mark.parametrize("event", [PageEvaluated(2, "x"), PageClosed(2, "closed"), PageEvaluated(1, "x")])
-def test_a_request_is_no_script(event: Event) -> None:
+def test_events_of_a_page_are_ignored_during_a_request(event: Event) -> None:
     session = begin(reading())
     session.deliver(PageEvaluated(1, "2"))
     assert session.deliver(event) == []
-    session.answer(say("fine"))
+    session.respond(say("fine"))
     assert isinstance(session.wait, Sleep)
     assert session.deliver(PageEvaluated(2, "x")) == []
 
 
-def test_nothing_comes_before_the_start_or_after_the_end() -> None:
+def test_page_events_before_the_start_and_after_the_end_are_ignored() -> None:
     flow = reading()
     assert flow.handle(PageEvaluated(0, "x"), NOW) == []
     session = begin(flow)
@@ -125,13 +125,13 @@ def test_nothing_comes_before_the_start_or_after_the_end() -> None:
     assert session.deliver(PageEvaluated(1, "2")) == []
 
 
-def test_an_early_awakening_gets_the_same_wait_again() -> None:
+def test_an_early_woken_repeats_the_wait() -> None:
     session = begin(reading())
     assert session.deliver(Woken(), after=200.0) == [Evaluate(1, "1 + 1", NOW + 300.0)]
     assert isinstance(session.deliver(PageEvaluated(1, "2"))[-1], SendRequest)
 
 
-def test_a_page_has_no_silence_but_it_has_an_end() -> None:
+def test_only_the_total_time_limits_a_page() -> None:
     session = begin(reading(idle=1.0, silence=1.0))
     session.wake()
     assert session.now == NOW + 300.0
@@ -147,35 +147,35 @@ def test_a_page_has_no_silence_but_it_has_an_end() -> None:
         (PageClosed(1, "failed"), "the browser could not show the page: no reason given"),
     ],
 )
-def test_a_page_that_is_gone_is_a_failure(event: PageClosed, message: str) -> None:
+def test_a_lost_page_is_a_failure(event: PageClosed, message: str) -> None:
     session = begin(reading())
     session.deliver(event)
     assert (session.failure.kind, session.failure.message, session.failure.phase) == ("page_lost", message, "start")
     assert isinstance(session.failure.exception(), PageLost)
 
 
-def test_why_it_is_gone_holds_no_secret() -> None:
+def test_the_reason_of_a_lost_page_holds_no_secret() -> None:
     session = begin(reading())
     session.deliver(PageEvaluated(1, "S-12345678"))
-    session.answer(say("fine"))
+    session.respond(say("fine"))
     session.wake()
     session.deliver(PageClosed(3, "failed", "https://a.example/?key=S-12345678"))
     assert session.all(TitleChanged) == [
         TitleChanged("the browser could not show the page: https://a.example/?key=[secret]")
     ]
-    assert session.succeeded, "a phase may go on without its page"
+    assert session.succeeded, "a phase may continue after its page is lost"
 
 
-def test_a_page_cannot_hold_too_much() -> None:
+def test_the_value_of_a_page_is_limited() -> None:
     for size, kind in ((100, None), (101, "limit")):
         session = begin(reading(body=100))
         session.deliver(PageEvaluated(1, "x" * size))
         assert (session.failure.kind if session.is_over else None) == kind
-    assert session.failure.message == "what the page holds exceeds 100 characters"
+    assert session.failure.message == "the page's value exceeds 100 characters"
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "https://a.example/\n", "about:blank"])
-def test_only_pages_of_the_web_are_opened(url: str) -> None:
+def test_only_http_pages_are_opened(url: str) -> None:
     session = begin(Reading(page=url))
     assert session.log[0] == session.log[-1]
     assert "http:// or https://" in session.failure.message
@@ -186,15 +186,15 @@ def test_a_snapshot_opens_the_page_again() -> None:
     restored = begin(through_json(session.flow), entropy=b"other")
     assert [type(item) for item in restored.log] == [OpenPage, Evaluate]
     assert isinstance(restored.wait, Evaluate)
-    assert restored.wait.request_id == 2, "ids go on"
+    assert restored.wait.request_id == 2, "ids continue"
     session.deliver(PageEvaluated(1, "2"))
-    session.answer(say("fine"))
+    session.respond(say("fine"))
     session.wake()
     again = begin(through_json(session.flow))
-    assert [type(item) for item in again.log] == [Evaluate], "each phase for itself: what it needs, it opens"
+    assert [type(item) for item in again.log] == [Evaluate], "a page belongs to the phase that opened it"
 
 
-def test_to_wait_for_a_page_is_no_phase() -> None:
+def test_open_page_and_evaluate_are_not_phases() -> None:
     flow = reading()
     snapshot = msgspec.json.decode(flow.snapshot()) | {"phase": "evaluate"}
     with pytest.raises(ValueError, match="has no phase 'evaluate'"):
@@ -212,7 +212,7 @@ def test_a_recording_holds_neither_value_nor_cookie() -> None:
     assert_replays(lines, flow=Reading)
     other = [line.replace("1 + 1", "1 + 2") for line in lines]
     difference = Replay(other, flow=Reading).first_difference()
-    assert difference is not None, "another script would go unnoticed"
+    assert difference is not None, "a changed script is a difference"
     assert difference.number == 1
 
 
@@ -230,9 +230,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 
 
 @given(st.lists(st.tuples(EVENTS, st.sampled_from([0.0, 1.0, 400.0]))))
-def test_whatever_comes_in_whatever_order(events: list[tuple[Event, float]]) -> None:
-    """`Session` holds every batch to the contract; the same events give the same commands."""
-    first, second = (Session(reading()) for _ in range(2))
+def test_any_events_in_any_order(events: list[tuple[Event, float]]) -> None:
+    """`PlayedFlow` checks every batch against the contract. The same events give the same commands."""
+    first, second = (PlayedFlow(reading()) for _ in range(2))
     for session in (first, second):
         session.start()
         for event, seconds in events:

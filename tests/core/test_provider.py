@@ -1,16 +1,22 @@
-"""Names, options and endpoints as users give them."""
+"""Models, options and endpoints, as users write them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
 from msgspec import Meta
 
+from modelwire.chat import ChatFlow
 from modelwire.errors import InvalidInput
+from modelwire.flow import credentials_field
+from modelwire.http import join_url
+from modelwire.image import ImageFlow
+from modelwire.models import Models, resolve_model
 from modelwire.names import find_name
-from modelwire.provider import parse_options, resolve_model, with_base_url
+from modelwire.provider import NoOptions, Provider, options_type, parse_options, with_base_url
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +121,7 @@ def test_an_option_that_cannot_work_is_named(values: dict[str, Any], message: st
 )
 def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
     bare = base.rstrip("/")
-    assert with_base_url(Endpoints, base) == Endpoints(site=bare, api=bare, path="/chat")
+    assert with_base_url(Endpoints(), base) == Endpoints(site=bare, api=bare, path="/chat")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,6 @@ def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
         "127.0.0.1:8000",
         "ftp://a.example",
         "https://",
-        "https://a.example/?x",
         "https://a.example/#x",
         "http://a:b/",
         "http://user:password@a.example/",
@@ -134,6 +139,86 @@ def test_a_base_url_replaces_every_host_and_no_path(base: str) -> None:
         "http://a.example/\r\n",
     ],
 )
-def test_what_is_no_base_url_is_refused(base: str) -> None:
+def test_an_invalid_base_url_is_refused(base: str) -> None:
     with pytest.raises(InvalidInput):
-        with_base_url(Endpoints, base)
+        with_base_url(Endpoints(), base)
+
+
+def test_a_base_url_may_have_a_query() -> None:
+    endpoints = with_base_url(Endpoints(), "https://a.example/openai/?api-version=1")
+    assert endpoints.site == endpoints.api == "https://a.example/openai?api-version=1"
+    assert join_url(endpoints.site, endpoints.path) == "https://a.example/openai/chat?api-version=1"
+    assert join_url(endpoints.site, "/chat?x=2") == "https://a.example/openai/chat?api-version=1&x=2"
+
+
+def test_an_open_set_of_models_takes_any_name() -> None:
+    assert resolve_model(None, "anything/at-all", None, "Acme") == ("anything/at-all",)
+
+
+@pytest.mark.parametrize("models", [None, MODELS])
+def test_without_a_default_model_one_must_be_named(models: Models) -> None:
+    with pytest.raises(InvalidInput, match=r"^Acme has no default model: name one$"):
+        resolve_model(models, None, None, "Acme")
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    api_key: str
+
+
+class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    size: str = "small"
+
+
+@dataclass(kw_only=True)
+class AcmeChat(ChatFlow):
+    credentials: Credentials | None = credentials_field()
+    endpoints: Endpoints = Endpoints()
+
+
+@dataclass(kw_only=True)
+class AcmeImage(ImageFlow):
+    default_model: ClassVar[str | None] = "paint-1"
+    credentials: Credentials | None = credentials_field()
+    options: ImageOptions = ImageOptions()
+    endpoints: Endpoints = Endpoints()
+
+
+ACME = Provider(
+    name="acme-cloud",
+    label="Acme",
+    chat=AcmeChat,
+    image=AcmeImage,
+    endpoints=Endpoints(site="https://acme.example"),
+    environment={"credentials.api_key": ("ACME_KEY", "ACME_API_KEY"), "base_url": ("ACME_HOST",)},
+    website="https://acme.example",
+    status="live",
+    note="A service with two kinds of flows.",
+)
+
+
+def test_one_record_holds_several_flows_with_one_key() -> None:
+    assert ACME.flows == {"chat": AcmeChat, "image": AcmeImage}
+    assert ACME.credentials is Credentials
+    assert ACME.conversation is None
+    assert [options_type(flow) for flow in ACME.flows.values()] == [NoOptions, ImageOptions]
+    assert AcmeChat(messages="Hi", model="acme-1").wire_model == "acme-1"
+    assert AcmeImage(prompt="a dragon").wire_model == "paint-1"
+    assert "secret" not in repr(AcmeImage(prompt="a dragon", credentials=Credentials("secret")))
+
+
+def test_several_variables_may_fill_one_field() -> None:
+    assert ACME.variables("credentials.api_key") == ("ACME_KEY", "ACME_API_KEY")
+    assert ACME.variables("base_url") == ("ACME_CLOUD_BASE_URL", "ACME_HOST")
+    assert ACME.variables("options.size") == ()
+
+
+def test_a_record_without_a_flow_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="'acme' has neither a chat nor an image flow"):
+        Provider(
+            name="acme",
+            label="Acme",
+            endpoints=Endpoints(),
+            website="https://acme.example",
+            status="live",
+            note="Nothing.",
+        )

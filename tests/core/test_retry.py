@@ -1,4 +1,4 @@
-"""When to try again."""
+"""The pause before a retry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modelwire.limits import Limits
 
 
 def pause(**changes: Any) -> float | None:
-    """A connection that broke at its first try, with all the time in the world and half the jitter."""
+    """The pause after one timeout, with 1,000 seconds left and half of the jitter, unless `changes` say otherwise."""
     case: dict[str, Any] = {
         "tries": 1,
         "kind": "timeout",
@@ -29,13 +29,13 @@ def pause(**changes: Any) -> float | None:
 
 
 @pytest.mark.parametrize("kind", get_args(FailureKind))
-def test_kinds_that_may_pass(kind: FailureKind) -> None:
+def test_temporary_kinds(kind: FailureKind) -> None:
     assert is_temporary(kind, None) == (kind in ("connect", "timeout", "network", "truncated"))
-    assert is_temporary(kind, 200) == is_temporary(kind, None), "broken after a good head"
+    assert is_temporary(kind, 200) == is_temporary(kind, None), "the response failed after a good head"
 
 
 @pytest.mark.parametrize("status", range(400, 600))
-def test_statuses_that_may_pass(status: int) -> None:
+def test_temporary_statuses(status: int) -> None:
     assert is_temporary("status", status) == (status in (408, 425, 429) or status >= 500)
 
 
@@ -45,9 +45,9 @@ def test_the_pauses_double_until_thirty_seconds() -> None:
     assert pause(tries=9_999, limits=limits) == 15
 
 
-def test_the_first_connection_that_broke_is_replaced_at_once() -> None:
+def test_the_first_broken_connection_is_replaced_at_once() -> None:
     assert pause(kind="network") == 0.01
-    assert pause(jitter=0.0) == 0.01, "no time of milliseconds comes twice"
+    assert pause(jitter=0.0) == 0.01, "a timestamp in milliseconds does not repeat"
     assert pause(kind="network", tries=2) == 0.5
     assert pause(kind="network", repeatable=False) is None
     assert pause(kind="network", remaining=0.0) is None
@@ -55,7 +55,7 @@ def test_the_first_connection_that_broke_is_replaced_at_once() -> None:
 
 
 @given(tries=st.integers(1, 2), jitter=st.floats(0, 1, exclude_max=True), retry_after=st.none() | st.floats(0, 120))
-def test_a_pause_is_jitter_on_top_of_what_was_asked_for(tries: int, jitter: float, retry_after: float | None) -> None:
+def test_a_pause_is_retry_after_plus_jitter(tries: int, jitter: float, retry_after: float | None) -> None:
     seconds = pause(tries=tries, jitter=jitter, retry_after=retry_after)
     assert seconds is not None
     assert (retry_after or 0) <= seconds <= (retry_after or 0) + max(0.01, 0.5 * tries)
@@ -68,7 +68,7 @@ def test_no_more_tries_than_the_limit() -> None:
     assert pause(tries=1, limits=Limits(tries=0)) is None
 
 
-def test_retry_after_has_a_longest() -> None:
+def test_retry_after_has_a_maximum() -> None:
     assert pause(retry_after=120.0, jitter=0.0) == 120.01
     assert pause(retry_after=120.5) is None
     assert pause(retry_after=120.5, limits=Limits(retry_after=121.0)) is not None
@@ -83,7 +83,7 @@ def test_there_must_be_time_left_after_the_pause() -> None:
 
 
 @pytest.mark.parametrize("kind", ["timeout", "network", "truncated"])
-def test_what_must_not_be_repeated_is_tried_again_only_where_it_did_not_leave(kind: str) -> None:
+def test_a_request_that_is_not_repeatable_is_retried_only_if_it_was_not_sent(kind: str) -> None:
     assert pause(repeatable=False, kind=kind) is None
     assert pause(repeatable=False, kind="status", status=503) is None
     assert pause(repeatable=False, kind="connect") is not None

@@ -1,4 +1,4 @@
-"""How text comes out of what is streamed."""
+"""From a streamed body to the text of an answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Emitted = list[TextDelta | TextReplaced]
 def raw_text(chunks: list[bytes]) -> str:
     emitted: Emitted = []
     sink = TextSink(emitted.append)
-    assert [sink.feed(chunk) for chunk in chunks] == [False] * len(chunks), "the end of the body alone ends the answer"
+    assert [sink.feed(chunk) for chunk in chunks] == [False] * len(chunks), "only the end of the body ends the answer"
     sink.end()
     assert TextDelta("") not in emitted
     return shown(emitted)
@@ -48,7 +48,7 @@ def test_bytes_that_are_not_utf8_are_replaced_whatever_the_chunks(body: bytes) -
     assert whole == body.decode("utf-8", "replace") or "middle of a character" in whole
 
 
-def test_text_comes_as_soon_as_it_is_complete() -> None:
+def test_a_character_is_emitted_as_soon_as_it_is_complete() -> None:
     emitted: Emitted = []
     sink = TextSink(emitted.append)
     sink.feed("a€".encode()[:-1])
@@ -103,7 +103,7 @@ def test_an_answer_that_ended_before_a_limit_is_complete() -> None:
     assert take.events == ["a"]
 
 
-def test_the_limits_of_line_and_event_are_the_flows() -> None:
+def test_the_limits_are_those_of_the_flow() -> None:
     with pytest.raises(LimitExceeded, match="an event of the stream exceeds 5 bytes"):
         EventSink(Collector(), Limits(event=5)).feed(b"data: 123456\n\n")
 
@@ -154,21 +154,21 @@ def cumulative(*wholes: str) -> Emitted:
         (["a"], [TextDelta("a")]),
         (["a", "a"], [TextDelta("a")]),
         (["a", "ab", "abc"], [TextDelta("a"), TextDelta("b"), TextDelta("c")]),
-        # Shrinking to a beginning says nothing, until it grows past what is shown.
+        # A prefix of the emitted text emits nothing, until it grows beyond that text.
         (["abc", "ab", "a", "", "ab", "abc"], [TextDelta("abc")]),
         (["abc", "a", "abcd"], [TextDelta("abc"), TextDelta("d")]),
-        # Any other change is told whole.
+        # Any other change emits the whole text.
         (["abc", "abd"], [TextDelta("abc"), TextReplaced("abd")]),
         (["abc", "x"], [TextDelta("abc"), TextReplaced("x")]),
         (["abc", "ab", "abx"], [TextDelta("abc"), TextReplaced("abx")]),
         (["abc", "x", "xy"], [TextDelta("abc"), TextReplaced("x"), TextDelta("y")]),
     ],
 )
-def test_what_is_new_of_a_growing_text(wholes: list[str], expected: Emitted) -> None:
+def test_the_deltas_of_a_growing_text(wholes: list[str], expected: Emitted) -> None:
     assert cumulative(*wholes) == expected
 
 
 @given(st.lists(st.text("ab", max_size=5), min_size=1))
-def test_what_is_shown_is_the_last_text_or_a_longer_one_that_begins_with_it(wholes: list[str]) -> None:
+def test_the_emitted_text_begins_with_the_last_update(wholes: list[str]) -> None:
     assert shown(cumulative(*wholes)).startswith(wholes[-1])
     assert TextDelta("") not in cumulative(*wholes)

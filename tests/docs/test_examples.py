@@ -1,4 +1,4 @@
-"""The examples of docs/examples, each as a process: with the emulators, and with servers that misbehave."""
+"""The examples of docs/examples, each as a process, with emulators and with faulty servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import pytest
 import trustme
 
 from modelwire.emulators import Behaviour
-from modelwire.emulators.parts.answers import answer_to
+from modelwire.emulators.parts.model_answers import answer_to
 from modelwire_io.emulation import EmulatorServer
 from raw_server import Connection, RawServer, chunk, refusing_url, response
 
@@ -39,16 +39,16 @@ LIBRARIES = {
 PAGE = ROOT / "docs" / "examples.md"
 MOST_LINES = 45
 
-# Seconds that a process may take; none takes longer than a few.
+# Seconds: the most for one process. Each needs a few.
 PATIENCE = 20.0
 QUICK = Behaviour(pause=0.005, queue=0.2, work=0.2)
-# The answer to a chat takes longer than the flow would wait for one piece of it.
+# A whole chat takes longer than the limit for idle.
 SLOW = Behaviour(pause=0.05, queue=0, work=0)
 PROMPT = "Grüße"
 
 
 class Ended(NamedTuple):
-    """What a process left behind."""
+    """The exit status and output of a process."""
 
     status: int
     output: str
@@ -56,17 +56,17 @@ class Ended(NamedTuple):
 
     @property
     def sections(self) -> list[str]:
-        """What was printed of each flow, below its heading."""
+        """The output of each flow, without its heading."""
         return re.split(r"^--- .*\n", self.output, flags=re.MULTILINE)[1:]
 
     @property
     def kinds(self) -> list[str]:
-        """How each flow ended: `done`, or the kind of its failure."""
+        """The ending of each flow: `done`, or the kind of its failure."""
         return re.findall(r"^\[(\w+)", self.output, flags=re.MULTILINE)
 
 
 class Running:
-    """An example at work."""
+    """A running example."""
 
     def __init__(self, example: str, url: str, *arguments: str, **environment: str) -> None:
         folders = os.pathsep.join(str(ROOT / name) for name in ("protocols", "transports"))
@@ -84,19 +84,19 @@ class Running:
 
     @cached_property
     def ended(self) -> Ended:
-        """Wait for its end."""
+        """Wait until the process ends."""
         output, errors = self._process.communicate(timeout=PATIENCE)
         return Ended(self._process.returncode, output, errors)
 
     def close(self) -> None:
-        """End it, if it still runs, and let go of it."""
+        """Kill the process if it still runs, and close its streams."""
         self._process.kill()
         with self._process:
             pass
 
 
 class Runs(NamedTuple):
-    """An example, and what it met with. All of it runs at the same time; each test waits for its part."""
+    """An example, run with several servers at the same time. Each test waits for its own run."""
 
     example: str
     emulators: EmulatorServer
@@ -133,20 +133,20 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stack.callback(running.close)
             return running
 
-        def look_back(connection: Connection) -> None:
-            """Say nothing. The first connection must have been closed by now: not only when the process ends."""
+        def check_first_connection(connection: Connection) -> None:
+            """Send nothing. Check that the first connection is closed already, before the process ends."""
             connection.read_request()
-            assert late.connections[0].saw_end.wait(0.2), "a connection that was not wanted any more is still open"
+            assert late.connections[0].saw_end.wait(0.2), "an aborted connection is still open"
             connection.wait_for_end()
 
         emulators = stack.enter_context(EmulatorServer(behaviour=QUICK))
         slow = stack.enter_context(EmulatorServer(behaviour=SLOW))
-        late = stack.enter_context(RawServer(drip_comments, drip_a_head, look_back))
-        broken = stack.enter_context(RawServer(cut_off, speak_something_else, fall_silent))
-        secure = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))
-        doubtful = stack.enter_context(RawServer(*[find_nothing] * 3, tls=tls))
-        nobody = stack.enter_context(refusing_url())
-        deaf = stack.enter_context(deaf_url())
+        late = stack.enter_context(RawServer(drip_comments, drip_a_head, check_first_connection))
+        broken = stack.enter_context(RawServer(cut_off, send_no_http, fall_silent))
+        secure = stack.enter_context(RawServer(*[not_found] * 3, tls=tls))
+        doubtful = stack.enter_context(RawServer(*[not_found] * 3, tls=tls))
+        refusing = stack.enter_context(refusing_url())
+        full_queue = stack.enter_context(full_queue_url())
         yield Runs(
             example,
             emulators,
@@ -157,8 +157,8 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             start(late.url, "--timeout", "0.5"),
             broken,
             start(broken.url, "--tries", "1", "--silence", "0.3"),
-            start(nobody, "--tries", "1"),
-            start(deaf, "--timeout", "0.5"),
+            start(refusing, "--tries", "1"),
+            start(full_queue, "--timeout", "0.5"),
             secure,
             start(secure.url, "--tries", "1", SSL_CERT_FILE=str(trusted)),
             doubtful,
@@ -167,44 +167,44 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def drip_comments(connection: Connection) -> None:
-    """A stream that says something all the time, but nothing of use."""
+    """Send a stream of comments without content."""
     connection.read_request()
     connection.send(response("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
     connection.drip(chunk(b":\n\n"), every=0.02)
 
 
 def drip_a_head(connection: Connection) -> None:
-    """The head of a response, without an end."""
+    """Send an endless head of a response."""
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\n")
     connection.drip(b"X-Padding: x\r\n", every=0.02)
 
 
-def say_nothing(connection: Connection) -> None:
-    """Take the request, and leave it at that."""
+def send_nothing(connection: Connection) -> None:
+    """Read the request, and send nothing."""
     connection.read_request()
     connection.wait_for_end()
 
 
 def fall_silent(connection: Connection) -> None:
-    """Begin a response, and leave it at that."""
-    connection.answer(response("Content-Length: 100"))
+    """Send the head of a response, and nothing more."""
+    connection.respond(response("Content-Length: 100"))
     connection.wait_for_end()
 
 
 def cut_off(connection: Connection) -> None:
     """Close in the middle of a body."""
-    connection.answer(response("Content-Type: text/event-stream", "Content-Length: 100", body=b":\n\n"))
+    connection.respond(response("Content-Type: text/event-stream", "Content-Length: 100", body=b":\n\n"))
 
 
-def speak_something_else(connection: Connection) -> None:
-    """Answer with what is not HTTP."""
-    connection.answer(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+def send_no_http(connection: Connection) -> None:
+    """Send a response that is not HTTP."""
+    connection.respond(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
 
 
 @contextmanager
-def deaf_url() -> Iterator[str]:
-    """An address where no connection is made, and none refused: others wait there for somebody to accept them."""
+def full_queue_url() -> Iterator[str]:
+    """A URL at which connections are neither accepted nor refused, because its queue is full."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -214,9 +214,9 @@ def deaf_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def find_nothing(connection: Connection) -> None:
-    """Answer that there is no such thing."""
-    connection.answer(response("Content-Length: 0", status="404 Not Found"))
+def not_found(connection: Connection) -> None:
+    """Respond with 404."""
+    connection.respond(response("Content-Length: 0", status="404 Not Found"))
 
 
 def test_a_chat_is_streamed(runs: Runs) -> None:
@@ -228,13 +228,17 @@ def test_a_chat_is_streamed(runs: Runs) -> None:
 def test_an_image_job_is_polled(runs: Runs) -> None:
     _, job, _ = runs.answered.ended.sections
     *states, url, empty, end = job.splitlines()
-    told = [state.split()[0] for state in states]
-    # A poll that comes late may miss the one in the middle.
-    assert (told[0], told[-1], {*told}) == ("Waiting", "Generated", {"Waiting", "Generating", "Generated"} & {*told})
+    shown = [state.split()[0] for state in states]
+    # A late poll may miss the status in the middle.
+    assert (shown[0], shown[-1], {*shown}) == (
+        "Waiting",
+        "Generated",
+        {"Waiting", "Generating", "Generated"} & {*shown},
+    )
     assert re.fullmatch(rf"{runs.emulators.providers['arta']}/images/\w+/0\.png", url)
     assert (empty, end) == ("", "[done]")
     asked = [record for record in runs.emulators.requests if record.target.endswith("/status")]
-    assert len(asked) >= len(told) > 1
+    assert len(asked) >= len(shown) > 1
 
 
 def test_a_chat_is_stopped_midway(runs: Runs) -> None:
@@ -249,7 +253,7 @@ def test_a_chat_is_stopped_midway(runs: Runs) -> None:
     assert record.closed_early
 
 
-def test_nothing_else_happens(runs: Runs) -> None:
+def test_no_unexpected_requests(runs: Runs) -> None:
     ended = runs.answered.ended
     assert (ended.status, ended.errors) == (0, "")
     others = [record for record in runs.emulators.requests if record.provider == "arta"]
@@ -259,7 +263,7 @@ def test_nothing_else_happens(runs: Runs) -> None:
         assert not names & {"accept-encoding", "accept-language", "connection", "cookie"}
 
 
-def test_the_deadline_comes_in_the_middle_of_a_read(runs: Runs) -> None:
+def test_a_deadline_in_the_middle_of_a_read(runs: Runs) -> None:
     ended = runs.out_of_time.ended
     end = "[timeout: not finished within 0.5 seconds; allow more time, or try again later]\n"
     assert [section.lstrip("\n") for section in ended.sections] == [end, end, end]
@@ -269,7 +273,7 @@ def test_the_deadline_comes_in_the_middle_of_a_read(runs: Runs) -> None:
         assert connection.saw_end.wait(PATIENCE)
 
 
-def test_a_deadline_that_has_moved_sends_nothing_again(runs: Runs) -> None:
+def test_a_moved_deadline_does_not_repeat_a_request(runs: Runs) -> None:
     ended = runs.woken_early.ended
     assert (ended.kinds, ended.status) == (["done", "done", "cancelled"], 0)
     assert [record.provider for record in runs.slow.requests] == ["hailuo", "arta", "arta", "arta", "cromicle"]
@@ -278,18 +282,18 @@ def test_a_deadline_that_has_moved_sends_nothing_again(runs: Runs) -> None:
 def test_each_failure_has_its_kind(runs: Runs) -> None:
     ended = runs.failing.ended
     assert ended.kinds == ["network", "protocol", "timeout"]
-    assert "no answer in time" in ended.sections[2]
+    assert "no response in time" in ended.sections[2]
     assert (ended.status, ended.errors) == (1, "")
     assert runs.broken.connections[2].saw_end.wait(PATIENCE)
 
 
-def test_nobody_listens(runs: Runs) -> None:
+def test_a_refused_connection(runs: Runs) -> None:
     ended = runs.refused.ended
     assert ended.kinds == ["connect", "connect", "connect"]
     assert (ended.status, ended.errors) == (1, "")
 
 
-def test_the_deadline_comes_while_it_connects(runs: Runs) -> None:
+def test_a_deadline_while_connecting(runs: Runs) -> None:
     ended = runs.unanswered.ended
     assert ended.kinds == ["timeout", "timeout", "timeout"]
     assert (ended.status, ended.errors) == (1, "")
@@ -299,13 +303,13 @@ def test_tls(runs: Runs) -> None:
     if runs.example == "selectors_loop":
         pytest.skip("leaves TLS out")
     if runs.example == "qt_loop":
-        pytest.skip("Qt has authorities of its own, and does not look at SSL_CERT_FILE")
+        pytest.skip("Qt has its own authorities, and ignores SSL_CERT_FILE")
     ended = runs.trusting.ended
     assert ended.kinds == ["status", "status", "status"], ended
     assert ended.errors == ""
 
 
-def test_an_unknown_authority_gets_no_request(runs: Runs) -> None:
+def test_nothing_is_sent_to_an_unknown_authority(runs: Runs) -> None:
     ended = runs.doubting.ended
     assert len(ended.kinds) == 3
     assert set(ended.kinds) <= {"connect", "network"}
@@ -322,12 +326,12 @@ sys.path.insert(0, sys.argv[1].rpartition("/")[0])
 del sys.argv[0]
 runpy.run_path(sys.argv[0])
 """
-    with RawServer(drip_comments, drip_a_head, say_nothing) as server:
+    with RawServer(drip_comments, drip_a_head, send_nothing) as server:
         command = [sys.executable, "-c", counting, str(FOLDER / "game_loop.py"), server.url, "--timeout", "0.5"]
         ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
     frames = re.search(r"^([0-9]+) frames$", ended.stdout, re.MULTILINE)
     assert frames is not None, ended
-    # Ninety of them, were no other process in the way.
+    # Ninety frames, if no other process takes time.
     assert int(frames[1]) > 45
 
 

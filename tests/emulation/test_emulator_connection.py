@@ -1,4 +1,4 @@
-"""HTTP/1 as the emulators' connections speak it, byte by byte over a real socket."""
+"""HTTP/1 of the emulators' connections, byte by byte over a real socket."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def connect(server: EmulatorServer) -> closing[socket.socket]:
 def read_until(client: socket.socket, mark: bytes, times: int = 1) -> bytes:
     data = b""
     while data.count(mark) < times:
-        piece = client.recv(65536)
-        assert piece, data
-        data += piece
+        chunk = client.recv(65536)
+        assert chunk, data
+        data += chunk
     return data
 
 
@@ -56,11 +56,11 @@ def read_all(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def exchange(server: EmulatorServer, *pieces: bytes) -> bytes:
-    """What comes back for these bytes, to the end of the connection."""
+def exchange(server: EmulatorServer, *chunks: bytes) -> bytes:
+    """Send these bytes and return all bytes up to the end of the connection."""
     with connect(server) as client:
-        for piece in pieces:
-            client.sendall(piece)
+        for chunk in chunks:
+            client.sendall(chunk)
         return read_all(client)
 
 
@@ -73,24 +73,24 @@ def unchunked(response: bytes) -> str:
     return body.decode()
 
 
-def test_a_connection_is_kept(server: EmulatorServer) -> None:
+def test_a_connection_serves_several_requests(server: EmulatorServer) -> None:
     with connect(server) as client:
         for _ in range(3):
             client.sendall(CHAT)
             assert "Grüße" in unchunked(read_until(client, END))
 
 
-def test_requests_that_come_all_at_once_are_answered_in_order(server: EmulatorServer) -> None:
+def test_pipelined_requests_get_responses_in_order(server: EmulatorServer) -> None:
     response = exchange(server, CHAT + b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n" + LAST)
     statuses = [part.split(b" ")[0] for part in response.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"200", b"404", b"200"]
 
 
-def test_a_request_that_comes_byte_by_byte(server: EmulatorServer) -> None:
+def test_a_request_that_arrives_byte_by_byte(server: EmulatorServer) -> None:
     assert "Grüße" in unchunked(exchange(server, *(LAST[at : at + 1] for at in range(len(LAST)))))
 
 
-def test_a_request_that_comes_during_an_answer() -> None:
+def test_a_request_that_arrives_during_a_response() -> None:
     with EmulatorServer(behaviour=Behaviour(pause=0.001)) as server, connect(server) as client:
         client.sendall(CHAT)
         first = client.recv(1)
@@ -113,7 +113,7 @@ def test_a_body_in_chunks(server: EmulatorServer) -> None:
     assert "Grüße" in unchunked(exchange(server, request))
 
 
-def test_a_client_that_waits_for_leave_gets_it(server: EmulatorServer) -> None:
+def test_a_client_that_expects_100_continue_gets_it(server: EmulatorServer) -> None:
     with connect(server) as client:
         client.sendall(HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(BODY))
         assert read_until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
@@ -121,7 +121,7 @@ def test_a_client_that_waits_for_leave_gets_it(server: EmulatorServer) -> None:
         assert read_until(client, END).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_client_that_waits_for_leave_to_send_too_much(server: EmulatorServer) -> None:
+def test_a_client_that_expects_100_continue_for_too_long_a_body_is_refused(server: EmulatorServer) -> None:
     response = exchange(server, HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % (BODY_LIMIT + 1))
     assert response.startswith(b"HTTP/1.1 413 ")
 
@@ -138,7 +138,7 @@ def test_a_body_in_chunks_that_is_too_long(server: EmulatorServer) -> None:
     assert exchange(server, HEAD + b"transfer-encoding: chunked\r\n\r\n", *[chunk] * 4).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_as_long_as_it_may_be(server: EmulatorServer) -> None:
+def test_a_body_of_the_greatest_length(server: EmulatorServer) -> None:
     request = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % BODY_LIMIT
     assert exchange(server, request, b"x" * BODY_LIMIT).startswith(b"HTTP/1.1 400 ")
 
@@ -149,7 +149,7 @@ def test_a_head_that_is_too_long(server: EmulatorServer, value: bytes) -> None:
     assert response.startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_head_that_is_too_long_and_comes_at_once(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_is_too_long_and_arrives_at_once(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulator_connection, "HEAD_LIMIT", 100)
     assert exchange(server, CHAT.replace(b"host: x", b"host: " + b"x" * 100)).startswith(b"HTTP/1.1 431 ")
 
@@ -158,10 +158,10 @@ def test_a_head_that_is_too_long_and_comes_at_once(server: EmulatorServer, monke
     "request_bytes",
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", HEAD + b"content-length: x\r\n\r\n", b"\x16\x03\x01\r\n\r\n"],
 )
-def test_what_is_no_request(server: EmulatorServer, request_bytes: bytes) -> None:
+def test_bytes_that_are_not_a_request(server: EmulatorServer, request_bytes: bytes) -> None:
     response = exchange(server, request_bytes)
     assert response.startswith(b"HTTP/1.1 400 ")
-    assert b"this is not a request" in response
+    assert b"not a valid request" in response
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_targets_and_methods_of_all_kinds(server: EmulatorServer, line: bytes, s
     assert response.split(b" ")[1] == status
 
 
-def test_a_client_that_ended_its_side_still_gets_its_answer_and_without_pauses(slow_server: EmulatorServer) -> None:
+def test_a_client_that_ended_its_side_gets_the_response_without_pauses(slow_server: EmulatorServer) -> None:
     with connect(slow_server) as client:
         client.sendall(CHAT)
         client.shutdown(socket.SHUT_WR)
@@ -189,7 +189,7 @@ def test_a_client_that_ended_its_side_still_gets_its_answer_and_without_pauses(s
 
 
 @pytest.mark.parametrize("linger", [b"\0\0\0\0\0\0\0\0", b"\1\0\0\0\0\0\0\0"], ids=["closed", "reset"])
-def test_a_client_that_is_gone_is_noticed(slow_server: EmulatorServer, linger: bytes) -> None:
+def test_a_closed_connection_is_noticed(slow_server: EmulatorServer, linger: bytes) -> None:
     before = len(slow_server.requests)
     with connect(slow_server) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -198,7 +198,9 @@ def test_a_client_that_is_gone_is_noticed(slow_server: EmulatorServer, linger: b
     assert slow_server.wait_for(lambda records: len(records) > before and records[-1].closed_early is True)
 
 
-def test_a_client_that_sends_without_end_while_it_should_listen(slow_server: EmulatorServer) -> None:
+def test_a_client_that_sends_too_much_gets_the_rest_without_pauses(
+    slow_server: EmulatorServer,
+) -> None:
     with connect(slow_server) as client:
         client.sendall(CHAT)
         read_until(client, b"\r\n\r\n")
@@ -206,8 +208,10 @@ def test_a_client_that_sends_without_end_while_it_should_listen(slow_server: Emu
         read_until(client, END)
 
 
-def test_a_client_that_does_not_go_when_told_to(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator_connection, "LINGER", 0)
+def test_a_client_that_keeps_a_finished_connection_open_is_disconnected(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulator_connection, "LINGER_SECONDS", 0)
     with connect(server) as client:
         client.sendall(LAST)
         assert read_until(client, END)

@@ -1,4 +1,4 @@
-"""The emulators on real sockets of this machine, as clients with an HTTP library of their own see them."""
+"""The emulators on real sockets of this machine, used with httpx."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 from emulator_requests import multipart_of
 from modelwire.emulators import EMULATORS, Behaviour
-from modelwire.errors import InvalidInput
-from modelwire_io.emulation import EmulatorServer
+from modelwire_io.emulation import EmulatorServer, PortUnavailable
 from modelwire_io.emulation import server as emulator_server
 from modelwire_io.emulation.journal import Journal, RequestRecord
 from modelwire_io.emulation.server import serve
 from modelwire_io.emulation.site import EmulatedSite
 
 AT_ONCE = Behaviour(pause=0, queue=0, work=0)
-# Longer than any test: an answer that waits for this does not come.
-NEVER = Behaviour(pause=3600)
+# With pauses longer than any test, so that no streamed response ends.
+ENDLESS = Behaviour(pause=3600)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def server() -> Iterator[EmulatorServer]:
 
 
 def chat(prompt: str = "Grüße") -> dict[str, str]:
-    """The JSON of a question to Cromicle."""
+    """The JSON of a request to Cromicle."""
     return {"message": prompt, "token": "abc", "hash": hashlib.sha256(f"abc{prompt}".encode()).hexdigest()}
 
 
@@ -46,12 +45,12 @@ def port_of(server: EmulatorServer) -> int:
     return port
 
 
-def test_every_provider_has_a_place_on_loopback(server: EmulatorServer) -> None:
+def test_every_provider_has_a_base_url_on_loopback(server: EmulatorServer) -> None:
     assert server.url == f"http://127.0.0.1:{port_of(server)}"
     assert server.providers == {name: f"{server.url}/{name}" for name in EMULATORS}
 
 
-def test_an_answer_is_streamed(server: EmulatorServer) -> None:
+def test_a_response_is_streamed(server: EmulatorServer) -> None:
     with httpx.stream("POST", f"{server.providers['cromicle']}/chat", json=chat()) as response:
         assert response.headers["transfer-encoding"] == "chunked"
         chunks = list(response.iter_raw())
@@ -59,14 +58,14 @@ def test_an_answer_is_streamed(server: EmulatorServer) -> None:
     assert {len(chunk) for chunk in chunks[:-1]} == {7}
 
 
-def test_an_image_from_order_to_picture(server: EmulatorServer) -> None:
+def test_an_image_job_from_its_request_to_the_image(server: EmulatorServer) -> None:
     base_url = server.providers["arta"].replace("127.0.0.1", "localhost")
     with httpx.Client(base_url=base_url) as client:
         sign_up = client.post(
             "/identitytoolkit/v3/relyingparty/signupNewUser?key=x", json={"clientType": "CLIENT_TYPE_ANDROID"}
         )
         headers = {"Authorization": sign_up.json()["idToken"]}
-        order = {
+        fields = {
             "prompt": "a cat",
             "negative_prompt": "",
             "style": "Anime",
@@ -76,37 +75,37 @@ def test_an_image_from_order_to_picture(server: EmulatorServer) -> None:
             "aspect_ratio": "1:1",
             "seed": "1",
         }
-        record_id = client.post("/api/v1/text2image", data=order, headers=headers).json()["record_id"]
+        record_id = client.post("/api/v1/text2image", data=fields, headers=headers).json()["record_id"]
         status = client.get(f"/api/v1/text2image/{record_id}/status", headers=headers).json()
         assert status["status"] == "DONE"
-        (url,) = (place["url"] for place in status["response"])
-        # Named as the client names the site, so that both are of one origin.
+        (url,) = (image["url"] for image in status["response"])
+        # The URL has the host name that the client used, so that both have the same origin.
         assert url == f"{base_url}/images/{record_id}/0.png"
-        picture = client.get(url)
-    assert picture.headers["content-type"] == "image/png"
-    assert picture.content.startswith(b"\x89PNG")
-    assert int(picture.headers["content-length"]) == len(picture.content)
+        image = client.get(url)
+    assert image.headers["content-type"] == "image/png"
+    assert image.content.startswith(b"\x89PNG")
+    assert int(image.headers["content-length"]) == len(image.content)
 
 
-def test_an_unknown_host_is_answered_with_the_address(server: EmulatorServer) -> None:
-    reply = httpx.get(f"{server.url}/arta/images/{'0' * 32}/0.png", headers={"host": "elsewhere.example"})
-    assert reply.status_code == 404
+def test_a_request_for_an_unknown_host_gets_a_response(server: EmulatorServer) -> None:
+    response = httpx.get(f"{server.url}/arta/images/{'0' * 32}/0.png", headers={"host": "elsewhere.example"})
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["", "/", "/other", "/other/chat"])
-def test_an_unknown_provider(server: EmulatorServer, path: str) -> None:
-    reply = httpx.get(server.url + path)
-    assert reply.status_code == 404
-    assert "there are: magickpen, fakegpt, hailuo, cromicle, arta" in reply.json()["error"]["message"]
+def test_an_unknown_provider_is_refused(server: EmulatorServer, path: str) -> None:
+    response = httpx.get(server.url + path)
+    assert response.status_code == 404
+    assert "there are: magickpen, fakegpt, hailuo, cromicle, arta" in response.json()["error"]["message"]
     assert server.requests[-1].provider == ""
 
 
 @pytest.mark.parametrize("path", ["", "/", "?x=/y"])
-def test_the_root_of_a_provider(server: EmulatorServer, path: str) -> None:
+def test_a_base_url_is_the_root_of_a_provider(server: EmulatorServer, path: str) -> None:
     assert httpx.get(server.providers["magickpen"] + path).text.startswith("<!doctype html>")
 
 
-def test_head_is_get_without_a_body(server: EmulatorServer) -> None:
+def test_a_response_to_head_has_no_body(server: EmulatorServer) -> None:
     url = f"{server.providers['magickpen']}/"
     with httpx.Client() as client:
         head, get = client.head(url), client.get(url)
@@ -114,7 +113,7 @@ def test_head_is_get_without_a_body(server: EmulatorServer) -> None:
     assert head.headers["content-length"] == str(len(get.content))
 
 
-def test_the_journal_tells_what_came(server: EmulatorServer) -> None:
+def test_the_journal_records_requests(server: EmulatorServer) -> None:
     httpx.post(f"{server.providers['cromicle']}/chat?a=b", json={}, headers={"X-Extra": "1", "accept": "*/*"})
     assert server.wait_for(lambda records: records[-1].closed_early is not None)
     record = server.requests[-1]
@@ -123,8 +122,8 @@ def test_the_journal_tells_what_came(server: EmulatorServer) -> None:
     assert (record.status, record.closed_early) == (400, False)
 
 
-def test_a_client_that_leaves_before_the_end_is_noted() -> None:
-    with EmulatorServer(behaviour=NEVER) as server:
+def test_a_connection_that_is_closed_early_is_recorded() -> None:
+    with EmulatorServer(behaviour=ENDLESS) as server:
         with httpx.stream("POST", f"{server.providers['cromicle']}/chat", json=chat()) as response:
             assert response.status_code == 200
             assert server.requests[-1].closed_early is None
@@ -156,15 +155,15 @@ def test_hailuo_keeps_the_connection_open(server: EmulatorServer) -> None:
     assert server.wait_for(lambda records: records[-1].closed_early is True)
 
 
-def test_pauses_are_kept() -> None:
+def test_chunks_are_sent_with_pauses() -> None:
     with EmulatorServer(behaviour=Behaviour(pause=0.02, chunk_size=100)) as server:
         begun = time.monotonic()
-        reply = httpx.post(f"{server.providers['cromicle']}/chat", json=chat())
-        assert time.monotonic() - begun >= 0.02 * (len(reply.content) // 100)
+        response = httpx.post(f"{server.providers['cromicle']}/chat", json=chat())
+        assert time.monotonic() - begun >= 0.02 * (len(response.content) // 100)
 
 
 def test_leaving_the_block_ends_open_streams() -> None:
-    with EmulatorServer(behaviour=NEVER) as server, httpx.Client() as client:
+    with EmulatorServer(behaviour=ENDLESS) as server, httpx.Client() as client:
         request = client.build_request("POST", f"{server.providers['cromicle']}/chat", json=chat())
         assert client.send(request, stream=True).status_code == 200
         begun = time.monotonic()
@@ -175,7 +174,7 @@ def test_leaving_the_block_ends_open_streams() -> None:
             client.get(server.url)
 
 
-def test_a_port_can_be_chosen_and_taken_again_at_once() -> None:
+def test_a_port_can_be_chosen_and_used_again_at_once() -> None:
     with EmulatorServer() as server:
         port = port_of(server)
         assert httpx.get(server.url).status_code == 404
@@ -183,31 +182,34 @@ def test_a_port_can_be_chosen_and_taken_again_at_once() -> None:
         assert port_of(server) == port
 
 
-def test_a_port_that_is_in_use() -> None:
+def test_a_port_that_is_in_use_is_refused() -> None:
     with EmulatorServer() as server:
         port = port_of(server)
         other = EmulatorServer(port=port)
-        with pytest.raises(InvalidInput, match=f"port {port} is in use: choose another with --port"):
+        with pytest.raises(PortUnavailable, match=f"^port {port} is in use: choose another$"):
             other.__enter__()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_does_not_exist(port: int) -> None:
-    with pytest.raises(InvalidInput, match="does not exist"), EmulatorServer(port=port):
+def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
+    with (
+        pytest.raises(PortUnavailable, match=f"^port {port} does not exist: choose one from 0 to 65535$"),
+        EmulatorServer(port=port),
+    ):
         pass
 
 
-def test_a_port_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_may_not_be_used_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(anyio, "create_tcp_listener", refuse)
-    with pytest.raises(InvalidInput, match=r"port 80 cannot be used \(Permission denied\)"), EmulatorServer(port=80):
+    with pytest.raises(PortUnavailable, match=r"port 80 cannot be used \(Permission denied\)"), EmulatorServer(port=80):
         pass
 
 
 async def start(tasks: TaskGroup, behaviour: Behaviour, journal: Journal) -> str:
-    """The URL of a site that runs in this task group."""
+    """Serve in this task group, and return the URL."""
     url: str = await tasks.start(partial(serve, behaviour=behaviour, journal=journal))
     return url
 
@@ -217,8 +219,8 @@ def test_serve_runs_in_an_event_loop(backend: str) -> None:
     async def main() -> None:
         async with anyio.create_task_group() as tasks, httpx.AsyncClient() as client:
             url = await start(tasks, AT_ONCE, journal := Journal())
-            reply = await client.post(f"{url}/cromicle/chat", json=chat())
-            assert "Grüße" in reply.text
+            response = await client.post(f"{url}/cromicle/chat", json=chat())
+            assert "Grüße" in response.text
             assert [record.status for record in journal.records] == [200]
             assert await tasks.start(serve) != url
             tasks.cancel_scope.cancel()
@@ -227,10 +229,10 @@ def test_serve_runs_in_an_event_loop(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_client_that_leaves_is_noted_in_any_event_loop(backend: str) -> None:
+def test_a_connection_that_is_closed_early_is_recorded_in_every_event_loop(backend: str) -> None:
     async def main() -> None:
         async with anyio.create_task_group() as tasks, httpx.AsyncClient() as client:
-            url = await start(tasks, NEVER, journal := Journal())
+            url = await start(tasks, ENDLESS, journal := Journal())
             async with client.stream("POST", f"{url}/cromicle/chat", json=chat()) as response:
                 assert response.status_code == 200
             has_left = partial(journal.wait_for, lambda records: records[-1].closed_early is True, 5.0)
@@ -245,8 +247,8 @@ def test_many_streams_at_once(server: EmulatorServer) -> None:
         answers = []
 
         async def ask(client: httpx.AsyncClient, prompt: str) -> None:
-            reply = await client.post(f"{server.providers['cromicle']}/chat", json=chat(prompt))
-            answers.append(reply.text.split("“")[1].split("”")[0])
+            response = await client.post(f"{server.providers['cromicle']}/chat", json=chat(prompt))
+            answers.append(response.text.split("“")[1].split("”")[0])
 
         limits = httpx.Limits(max_connections=100)
         async with httpx.AsyncClient(limits=limits, timeout=30) as client, anyio.create_task_group() as tasks:
@@ -257,12 +259,12 @@ def test_many_streams_at_once(server: EmulatorServer) -> None:
     assert sorted(anyio.run(main), key=int) == [str(number) for number in range(100)]
 
 
-def test_connections_that_cannot_be_accepted_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_goes_on_if_a_connection_cannot_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulator_server, "ACCEPT_PAUSE", 0)
-    troubles: list[Exception] = [OSError(24, "Too many open files"), anyio.BrokenResourceError()]
+    errors: list[Exception] = [OSError(24, "Too many open files"), anyio.BrokenResourceError()]
 
     async def refuse(listener: SocketListener) -> SocketStream:
-        raise troubles.pop() if troubles else anyio.ClosedResourceError
+        raise errors.pop() if errors else anyio.ClosedResourceError
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
@@ -275,18 +277,18 @@ def test_connections_that_cannot_be_accepted_are_waited_for(monkeypatch: pytest.
             await listener.aclose()
 
     anyio.run(main)
-    assert not troubles
+    assert not errors
 
 
 @pytest.mark.parametrize("steps", range(8))
 @pytest.mark.parametrize("loop", [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})], ids=str)
-def test_a_connection_that_comes_just_when_the_server_is_stopped_is_closed(
+def test_a_connection_that_arrives_while_the_server_stops_is_closed(
     loop: tuple[str, dict[str, bool]], steps: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
             url = urlsplit(await start(tasks, AT_ONCE, Journal()))
-            # The server has come to wait for connections.
+            # Let the server get to where it waits for connections.
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()
             clients.append(socket.create_connection((url.hostname or "", url.port or 0)))
@@ -296,7 +298,7 @@ def test_a_connection_that_comes_just_when_the_server_is_stopped_is_closed(
 
     clients: list[socket.socket] = []
     anyio.run(main, backend=loop[0], backend_options=loop[1])
-    gc.collect()  # a socket that was lost is a warning, and so an error
+    gc.collect()  # a socket that was not closed gives a warning, which pytest makes an error
     for client in clients:
         with client:
             client.settimeout(5.0)
@@ -307,8 +309,8 @@ def test_a_connection_that_comes_just_when_the_server_is_stopped_is_closed(
     assert caplog.records == []
 
 
-def test_a_connection_that_went_away_before_it_was_accepted_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator_server, "ACCEPT_PATIENCE", 0.01)
+def test_a_connection_that_ends_before_it_is_accepted_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator_server, "ACCEPT_TIMEOUT", 0.01)
 
     async def main() -> None:
         listener = await emulator_server._listen(0)
@@ -320,7 +322,7 @@ def test_a_connection_that_went_away_before_it_was_accepted_does_no_harm(monkeyp
     anyio.run(main)
 
 
-def test_a_journal_keeps_the_latest() -> None:
+def test_a_journal_has_the_latest_records() -> None:
     journal = Journal(most=2)
     for status in (1, 2, 3):
         journal.begin(RequestRecord(method="GET", provider="", target="/", header_names=(), status=status))
@@ -328,7 +330,7 @@ def test_a_journal_keeps_the_latest() -> None:
     assert not journal.wait_for(lambda records: len(records) > 2, 0)
 
 
-def test_a_client_that_breaks_off_disturbs_nobody(server: EmulatorServer) -> None:
+def test_a_client_that_breaks_off_does_not_disturb_the_server(server: EmulatorServer) -> None:
     before = len(server.requests)
     for data in (
         b"",
@@ -337,7 +339,7 @@ def test_a_client_that_breaks_off_disturbs_nobody(server: EmulatorServer) -> Non
     ):
         with socket.create_connection(("127.0.0.1", port_of(server))) as client:
             client.sendall(data)
-            # Seconds to linger: none, so that closing resets the connection.
+            # On, and 0 seconds: closing resets the connection.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert httpx.get(server.url).status_code == 404
     assert len(server.requests) == before + 1

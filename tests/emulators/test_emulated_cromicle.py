@@ -34,7 +34,7 @@ def test_a_chunk_has_at_least_one_byte() -> None:
     assert {len(chunk.data) for chunk in response.chunks} == {1}
 
 
-def test_names_and_parameters_that_http_libraries_write_differently() -> None:
+def test_header_names_in_other_case_and_media_types_with_parameters() -> None:
     ask = CHAT._replace(headers={"Accept": "*/*", "Content-Type": "Application/JSON; charset=utf-8", "User-Agent": "x"})
     assert ask.of(CromicleEmulator()).status == 200
 
@@ -75,19 +75,19 @@ def test_a_wrong_field(change: dict[str, object], status: int, words: str) -> No
         (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )
-def test_a_body_that_is_no_json(body: bytes, words: str) -> None:
+def test_a_body_that_is_not_a_json_object(body: bytes, words: str) -> None:
     refused(CHAT._replace(body=body).of(CromicleEmulator()), 400, words)
 
 
 def test_other_paths_and_methods() -> None:
     refused(CHAT._replace(target="/chats").of(CromicleEmulator()), 404, "there is no path /chats")
     response = CHAT._replace(method="GET").of(CromicleEmulator())
-    refused(response, 405, "the path /chat takes POST alone")
+    refused(response, 405, "the path /chat allows only POST")
     assert ("allow", "POST") in response.headers
 
 
 @pytest.mark.parametrize("target", ["", "chat", "/chat\n", "/ch ät", "/\ud800"])
-def test_a_target_that_is_no_path(target: str) -> None:
+def test_a_target_that_is_not_a_path(target: str) -> None:
     refused(CHAT._replace(target=target).of(CromicleEmulator()), 400, "the request target")
 
 

@@ -61,13 +61,13 @@ def conversation(token: str, body: JsonObject | None = None) -> Ask:
     return Ask("POST", "/api/conversation", headers, json_of(body or question(token)))
 
 
-def offered(emulator: FakeGptEmulator) -> str:
+def shared_token(emulator: FakeGptEmulator) -> str:
     token: str = answered(LOADS.of(emulator))["loads"][0]["token_id"]
     return token
 
 
 def cookie(emulator: FakeGptEmulator) -> str:
-    response = login(offered(emulator)).of(emulator)
+    response = login(shared_token(emulator)).of(emulator)
     answered(response)
     return "; ".join(value.partition(";")[0] for name, value in response.headers if name == "set-cookie")
 
@@ -82,7 +82,7 @@ def emulator() -> FakeGptEmulator:
     return FakeGptEmulator()
 
 
-def test_several_shared_tokens_are_on_offer(emulator: FakeGptEmulator) -> None:
+def test_several_shared_tokens_are_listed(emulator: FakeGptEmulator) -> None:
     loads = answered(LOADS.of(emulator))["loads"]
     assert len({load["token_id"] for load in loads}) == 3
 
@@ -98,19 +98,19 @@ def test_several_shared_tokens_are_on_offer(emulator: FakeGptEmulator) -> None:
         ("?t=1700000000&t=1700000000", 400, "the field 't' twice"),
     ],
 )
-def test_loads_wants_the_time(emulator: FakeGptEmulator, query: str, status: int, words: str) -> None:
+def test_loads_requires_the_time(emulator: FakeGptEmulator, query: str, status: int, words: str) -> None:
     refused(LOADS._replace(target=f"/api/loads{query}").of(emulator), status, words)
 
 
 @pytest.mark.parametrize("name", [*HEADERS])
 @pytest.mark.parametrize("ask", [LOADS, login("x"), SESSION, conversation("x")], ids=lambda ask: ask.target)
-def test_every_request_carries_what_the_browser_sends(emulator: FakeGptEmulator, ask: Ask, name: str) -> None:
+def test_every_request_needs_the_headers_of_the_browser(emulator: FakeGptEmulator, ask: Ask, name: str) -> None:
     refused(ask.without(name).of(emulator), 400, f"the header {name!r} is missing")
     refused(ask.having(**{name: "other"}).of(emulator), 400, f"the header {name!r} must be")
 
 
 def test_a_login_sets_cookies_for_all_paths(emulator: FakeGptEmulator) -> None:
-    response = login(offered(emulator)).of(emulator)
+    response = login(shared_token(emulator)).of(emulator)
     cookies = [value for name, value in response.headers if name == "set-cookie"]
     assert len(cookies) == 2
     assert all("; Path=/" in text and "Secure" not in text for text in cookies)
@@ -120,39 +120,39 @@ def test_a_login_sets_cookies_for_all_paths(emulator: FakeGptEmulator) -> None:
     ("change", "status", "words"),
     [
         ({"token_key": ""}, 400, "an empty field 'token_key'"),
-        ({"token_key": "0"}, 403, "'token_key' is not a token on offer"),
+        ({"token_key": "0"}, 403, "'token_key' is not one of the shared tokens"),
         ({"session_password": "abcdef012"}, 400, "'session_password' must be 10 characters"),
         ({"session_password": "abcdef01234"}, 400, "'session_password' must be 10 characters"),
         ({"session_password": "Abcdef0123"}, 400, "'session_password' must be 10 characters"),
     ],
 )
 def test_a_login_with_a_wrong_field(emulator: FakeGptEmulator, change: dict[str, str], status: int, words: str) -> None:
-    fields = {"token_key": offered(emulator), "session_password": "abcdef0123"} | change
+    fields = {"token_key": shared_token(emulator), "session_password": "abcdef0123"} | change
     refused(login("x")._replace(body=form_of(fields)).of(emulator), status, words)
 
 
 @pytest.mark.parametrize("name", ["token_key", "session_password"])
 def test_a_login_without_a_field(emulator: FakeGptEmulator, name: str) -> None:
-    fields = {"token_key": offered(emulator), "session_password": "abcdef0123"}
+    fields = {"token_key": shared_token(emulator), "session_password": "abcdef0123"}
     del fields[name]
     refused(login("x")._replace(body=form_of(fields)).of(emulator), 400, f"the form has no field {name!r}")
 
 
-def test_a_login_is_a_form(emulator: FakeGptEmulator) -> None:
-    ask = login(offered(emulator)).having(Content_Type="application/json")
+def test_a_login_must_be_a_form(emulator: FakeGptEmulator) -> None:
+    ask = login(shared_token(emulator)).having(Content_Type="application/json")
     refused(ask.of(emulator), 400, "must be 'application/x-www-form-urlencoded'")
 
 
 @pytest.mark.parametrize("value", ["locale=en", "credential=0", "credential", "other=credential"])
-def test_a_session_wants_the_cookie_of_a_login(emulator: FakeGptEmulator, value: str) -> None:
-    refused(SESSION.having(Cookie=value).of(emulator), 401, "not that of a login")
+def test_a_session_requires_the_cookie_of_a_login(emulator: FakeGptEmulator, value: str) -> None:
+    refused(SESSION.having(Cookie=value).of(emulator), 401, "is not from a login")
 
 
 def test_a_session_without_cookies(emulator: FakeGptEmulator) -> None:
     refused(SESSION.of(emulator), 401, "'Cookie' is missing")
 
 
-def test_a_session_gives_a_new_token_each_time(emulator: FakeGptEmulator) -> None:
+def test_a_session_returns_a_new_token_each_time(emulator: FakeGptEmulator) -> None:
     ask = SESSION.having(Cookie=f"a=b; {cookie(emulator)}")
     first, second = (answered(ask.of(emulator))["accessToken"] for _ in range(2))
     assert first != second
@@ -190,7 +190,7 @@ def test_a_wrong_token(emulator: FakeGptEmulator, value: str) -> None:
 def test_a_token_expires(emulator: FakeGptEmulator) -> None:
     token = access_token(emulator, NOW)
     assert conversation(token).of(emulator, NOW + 3599).status == 200
-    refused(conversation(token).of(emulator, NOW + 3600), 401, "has expired")
+    refused(conversation(token).of(emulator, NOW + 3600), 401, "an expired one")
 
 
 @pytest.mark.parametrize("name", [*question("")])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator_requests import form_of, multipart_of
-from modelwire.emulators.parts.forms import MOST_FIELDS, read_multipart, read_pairs, read_urlencoded
+from modelwire.emulators.parts.forms import MAX_FIELDS, read_multipart, read_pairs, read_urlencoded
 from modelwire.emulators.parts.responses import HttpRefusal
 
 TYPE = "multipart/form-data; boundary=limit"
@@ -14,16 +14,16 @@ names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 
 
 @given(st.dictionaries(texts.filter(bool), texts, max_size=9))
-def test_what_a_client_encodes_is_read_back(fields: dict[str, str]) -> None:
+def test_an_encoded_form_is_read_back(fields: dict[str, str]) -> None:
     assert read_urlencoded(form_of(fields)) == fields
 
 
 @given(st.dictionaries(names, texts.filter(lambda text: "--limit" not in text), min_size=1, max_size=9))
-def test_what_a_client_puts_in_parts_is_read_back(fields: dict[str, str]) -> None:
+def test_a_multipart_form_is_read_back(fields: dict[str, str]) -> None:
     assert read_multipart(multipart_of(fields), TYPE) == fields
 
 
-def test_pairs_keep_their_order_and_may_be_empty() -> None:
+def test_pairs_stay_in_order_and_may_be_empty() -> None:
     assert read_pairs("b=1&a&&c=%C3%A9+x=y", "the query") == [("b", "1"), ("a", ""), ("c", "é x=y")]
 
 
@@ -36,7 +36,7 @@ def test_pairs_keep_their_order_and_may_be_empty() -> None:
         (b"a=%ff", "not UTF-8"),
         (b"a=\xff", "not UTF-8"),
         (b"a=1&a=2", "the field 'a' twice"),
-        (b"&" * MOST_FIELDS, "more than 100 fields"),
+        (b"&" * MAX_FIELDS, "more than 100 fields"),
     ],
 )
 def test_a_form_that_is_refused(body: bytes, words: str) -> None:
@@ -53,7 +53,7 @@ def test_a_form_that_is_refused(body: bytes, words: str) -> None:
         "multipart/form-data; charset=utf-8; boundary=limit; x=y",
     ],
 )
-def test_boundaries_as_libraries_write_them(content_type: str) -> None:
+def test_boundaries_as_http_libraries_write_them(content_type: str) -> None:
     assert read_multipart(multipart_of({"a": "b"}), content_type) == {"a": "b"}
 
 
@@ -63,7 +63,7 @@ def test_a_type_without_a_boundary(content_type: str) -> None:
         read_multipart(multipart_of({"a": "b"}), content_type)
 
 
-def test_parts_as_libraries_write_them() -> None:
+def test_parts_as_http_libraries_write_them() -> None:
     body = (
         b"a preamble\r\n--limit\r\nContent-Type: text/plain; charset=utf-8\r\n"
         b'content-disposition: Form-Data; filename="x"; name="a"\r\nContent-Length: 1\r\n\r\n1\r\n'
@@ -92,6 +92,6 @@ def test_a_multipart_form_that_is_refused(body: bytes, words: str) -> None:
         read_multipart(body, TYPE)
 
 
-def test_a_part_that_comes_twice() -> None:
+def test_a_multipart_form_with_a_field_twice() -> None:
     with pytest.raises(HttpRefusal, match="the field 'a' twice"):
         read_multipart(multipart_of({"a": "1"})[: -len("--limit--\r\n")] + multipart_of({"a": "2"}), TYPE)

@@ -38,7 +38,7 @@ def md5(text: str) -> str:
 
 
 def message(form: Mapping[str, str] = FORM, query: Mapping[str, str] = QUERY) -> Ask:
-    """A message that is signed, whatever it holds."""
+    """A correctly signed message with any form and query."""
     target = f"/v4/api/chat/msg?{urlencode(query)}"
     one_line = form.get("msgContent", "").replace("\r", "").replace("\n", "")
     body = md5(form.get("characterID", "")) + md5(one_line) + md5(form.get("chatID", "")) + md5("")
@@ -56,7 +56,7 @@ def emulator() -> HailuoEmulator:
     return HailuoEmulator()
 
 
-def test_a_signature_worked_out_by_hand(emulator: HailuoEmulator) -> None:
+def test_a_signature_calculated_by_hand(emulator: HailuoEmulator) -> None:
     target = (
         "/v4/api/chat/msg?device_platform=web&biz_id=2&app_id=3001&version_code=22201&lang=en&uuid=u&device_id=d"
         "&os_name=Linux&browser_name=chrome&cpu_core_num=8&browser_language=en-US&browser_platform=Linux+x86_64"
@@ -65,7 +65,7 @@ def test_a_signature_worked_out_by_hand(emulator: HailuoEmulator) -> None:
     encoded = target
     for character in "%/?=&+":
         encoded = encoded.replace(character, f"%{ord(character):02X}")
-    # MD5 of "1", "Hi", "0", nothing and "1700000000000".
+    # MD5 of "1", "Hi", "0" and the empty string.
     hashes = (
         "c4ca4238a0b923820dcc509a6f75849b"
         "c1a5298f939e87e8f962a5edfc206918"
@@ -114,10 +114,10 @@ def test_each_new_chat_has_an_id_of_its_own(emulator: HailuoEmulator) -> None:
 
 
 def test_an_unknown_chat(emulator: HailuoEmulator) -> None:
-    refused(message(FORM | {"chatID": "12"}).of(emulator), 404, "'chatID' is not that of a chat here")
+    refused(message(FORM | {"chatID": "12"}).of(emulator), 404, "'chatID' is not the id of a chat")
 
 
-def test_a_signature_is_good_once(emulator: HailuoEmulator) -> None:
+def test_a_signature_can_be_used_once(emulator: HailuoEmulator) -> None:
     assert message().of(emulator).status == 200
     refused(message().of(emulator), 409, "'yy' was used before")
     refused(message().of(emulator, NOW + 300), 409, "'yy' was used before")
@@ -132,7 +132,7 @@ def test_a_missing_header(emulator: HailuoEmulator, name: str, status: int) -> N
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
-        ({"token": "other"}, 401, "'token' is not that of a login"),
+        ({"token": "other"}, 401, "'token' is not from a login"),
         ({"yy": "0" * 32}, 403, "'yy' does not sign"),
         ({"content-type": "application/x-www-form-urlencoded"}, 400, "must be 'multipart/form-data'"),
         ({"content-type": "multipart/form-data"}, 400, "names no boundary"),
@@ -145,7 +145,11 @@ def test_a_wrong_header(emulator: HailuoEmulator, change: dict[str, str], status
 @pytest.mark.parametrize("name", [*QUERY])
 def test_a_query_without_a_field(emulator: HailuoEmulator, name: str) -> None:
     query = {key: value for key, value in QUERY.items() if key != name}
-    refused(message(query=query).of(emulator), 400, "the query must hold, in this order: device_platform, biz_id")
+    refused(
+        message(query=query).of(emulator),
+        400,
+        "the query must have these fields, in this order: device_platform, biz_id",
+    )
     refused(message(query=QUERY | {name: ""}).of(emulator), 400, f"the query's field {name!r} must be")
 
 
@@ -209,7 +213,7 @@ FILLED_IN = Ask("POST", "/", FORM_TYPE, b"email=ada%40example.com&password=S-sec
 
 
 class Login(NamedTuple):
-    """What the page's script keeps, and the cookie that came with it."""
+    """The values that the page's script stores, and the cookie of the same response."""
 
     token: str
     uuid: str
@@ -217,8 +221,8 @@ class Login(NamedTuple):
     delay: float
     cookie: str
 
-    def asks(self, **change: str) -> Ask:
-        """A message of who has logged in."""
+    def message(self, **change: str) -> Ask:
+        """A message from the device that logged in."""
         query = QUERY | {"uuid": self.uuid, "device_id": self.device_id} | change
         return message(query=query).having(cookie=f"seen=1; {self.cookie}")
 
@@ -242,7 +246,7 @@ def header_of(response: EmulatorResponse, name: str) -> str:
     return value
 
 
-def test_there_is_a_form_to_log_in_with(emulator: HailuoEmulator) -> None:
+def test_the_page_has_a_login_form(emulator: HailuoEmulator) -> None:
     response = Ask("GET", "/").of(emulator)
     assert response.status == 200
     page = b"".join(chunk.data for chunk in response.chunks).decode()
@@ -252,36 +256,36 @@ def test_there_is_a_form_to_log_in_with(emulator: HailuoEmulator) -> None:
     assert "_token" not in page
 
 
-def test_a_login_comes_after_a_while(emulator: HailuoEmulator) -> None:
+def test_the_page_stores_the_login_after_a_delay(emulator: HailuoEmulator) -> None:
     assert log_in(emulator).delay == 1000.0
     assert log_in(HailuoEmulator(Behaviour(sign_in=0.25))).delay == 250.0
 
 
-def test_who_has_logged_in_may_ask(emulator: HailuoEmulator) -> None:
+def test_a_device_that_has_logged_in_may_send_messages(emulator: HailuoEmulator) -> None:
     login = log_in(emulator)
     assert login.token == "emulated-token"
-    assert login.asks().of(emulator).status == 200
+    assert login.message().of(emulator).status == 200
     other = log_in(emulator)
     assert {login.uuid, login.device_id, login.cookie}.isdisjoint({other.uuid, other.device_id, other.cookie})
-    assert other.asks().of(emulator).status == 200
+    assert other.message().of(emulator).status == 200
 
 
-def test_a_device_comes_with_its_cookie(emulator: HailuoEmulator) -> None:
+def test_a_device_that_has_logged_in_needs_its_cookie(emulator: HailuoEmulator) -> None:
     login, other = log_in(emulator), log_in(emulator)
-    said = "the cookie 'hailuo_session' is not the one that this device was issued"
-    refused(login.asks().without("cookie").of(emulator), 403, said)
-    refused(login.asks().having(cookie=other.cookie).of(emulator), 403, said)
-    refused(login.asks().having(cookie=f"{login.cookie}0").of(emulator), 403, said)
-    refused(login.asks(uuid=QUERY["uuid"]).of(emulator), 403, said)
-    refused(login.asks(device_id="4711").of(emulator), 403, "'device_id' is not that of the device that logged in")
+    words = "the cookie 'hailuo_session' is not the one of this device's login"
+    refused(login.message().without("cookie").of(emulator), 403, words)
+    refused(login.message().having(cookie=other.cookie).of(emulator), 403, words)
+    refused(login.message().having(cookie=f"{login.cookie}0").of(emulator), 403, words)
+    refused(login.message(uuid=QUERY["uuid"]).of(emulator), 403, words)
+    refused(login.message(device_id="4711").of(emulator), 403, "'device_id' does not match the device that logged in")
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "words"),
     [(b"", "no field 'email'"), (b"email=a", "no field 'password'"), (b"email=&password=b", "empty field 'email'")],
 )
-def test_a_form_that_is_not_filled_in(emulator: HailuoEmulator, body: bytes, said: str) -> None:
-    refused(FILLED_IN._replace(body=body).of(emulator), 400, said)
+def test_a_form_that_is_not_filled_in(emulator: HailuoEmulator, body: bytes, words: str) -> None:
+    refused(FILLED_IN._replace(body=body).of(emulator), 400, words)
 
 
 @given(request=asks([message(), FILLED_IN, Ask("GET", "/")]), now=moments)

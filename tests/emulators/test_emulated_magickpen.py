@@ -19,7 +19,7 @@ def get(path: str) -> Ask:
 
 
 def bundles(emulator: MagickPenEmulator) -> list[str]:
-    """The page's own bundles, in order."""
+    """The paths of the site's own bundles, in the order of the page."""
     page = whole(get("/").of(emulator)).decode()
     return re.findall(r'<script[^>]* src="(/_nuxt/[0-9a-f]{20}\.js)"', page)
 
@@ -64,21 +64,21 @@ def test_the_page_names_foreign_scripts_and_own_bundles(emulator: MagickPenEmula
     assert len(bundles(emulator)) == 5
 
 
-def test_each_key_is_in_another_bundle_and_none_in_the_first(emulator: MagickPenEmulator) -> None:
+def test_each_key_is_in_a_bundle_of_its_own_and_not_in_the_first(emulator: MagickPenEmulator) -> None:
     scripts = [whole(get(path).of(emulator)).decode() for path in bundles(emulator)]
     assert [bool(SECRET.search(script)) for script in scripts] == [False, True, False, False, False]
     assert [bool(API_SECRET.search(script)) for script in scripts] == [False, False, False, False, True]
 
 
 def test_a_deploy_gives_the_bundles_new_names(emulator: MagickPenEmulator) -> None:
-    before, held = bundles(emulator), keys(emulator)
+    old_bundles, old_keys = bundles(emulator), keys(emulator)
     emulator.deploy()
-    assert not set(before) & set(bundles(emulator))
-    refused(get(before[0]).of(emulator), 404, "deployed anew")
-    assert keys(emulator) == held
+    assert not set(old_bundles) & set(bundles(emulator))
+    refused(get(old_bundles[0]).of(emulator), 404, "deployed again")
+    assert keys(emulator) == old_keys
 
 
-def test_a_script_of_the_site_that_is_no_bundle(emulator: MagickPenEmulator) -> None:
+def test_a_script_of_the_site_that_is_not_a_bundle(emulator: MagickPenEmulator) -> None:
     response = get("/theme.js").of(emulator)
     assert response.status == 200
     assert dict(response.headers)["content-type"].startswith("application/javascript")
@@ -124,7 +124,7 @@ def test_a_wrong_header(emulator: MagickPenEmulator, name: str, value: str, stat
 
 
 @pytest.mark.parametrize("nonce", ["1", "1.0", "9", "-0.5", ".5", "1e5", "nan", "\u0660.\u0665", "0." + "1" * 31])
-def test_a_nonce_that_math_random_never_gives(emulator: MagickPenEmulator, nonce: str) -> None:
+def test_a_nonce_that_math_random_never_returns(emulator: MagickPenEmulator, nonce: str) -> None:
     ask = question(emulator).having(nonce=nonce)
     refused(ask.of(emulator), 400, "'nonce' must be a decimal number")
 
@@ -139,11 +139,11 @@ def test_a_clock_that_is_a_little_off(emulator: MagickPenEmulator, seconds: int)
     assert question(emulator).of(emulator, NOW + seconds).status == 200
 
 
-def test_a_nonce_is_good_once(emulator: MagickPenEmulator) -> None:
+def test_a_nonce_can_be_used_once(emulator: MagickPenEmulator) -> None:
     assert question(emulator).of(emulator).status == 200
-    refused(question(emulator).of(emulator), 409, "the nonce was used before")
+    refused(question(emulator).of(emulator), 409, "'nonce' was used before")
     later = question(emulator, timestamp=str(int((NOW + 599) * 1000)))
-    refused(later.of(emulator, NOW + 599), 409, "the nonce was used before")
+    refused(later.of(emulator, NOW + 599), 409, "'nonce' was used before")
     much_later = question(emulator, timestamp=str(int((NOW + 600) * 1000)))
     assert much_later.of(emulator, NOW + 600).status == 200
 

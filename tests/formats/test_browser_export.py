@@ -1,4 +1,4 @@
-"""What a browser has written to a file: requests, cookies and localStorage are found, whichever form they have."""
+"""Browser exports: requests, cookies and localStorage are found in each format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modelwire.formats.browser_export import BrowserExport, SentRequest, parse_e
 from modelwire.formats.cookies import Cookie
 from modelwire.login import LoginFlow
 
-# As Chrome's developer tools save it, but for what is left out.
+# As Chrome's developer tools save it, shortened.
 HAR = {
     "log": {
         "version": "1.2",
@@ -44,7 +44,7 @@ HAR = {
         ],
     }
 }
-# As extensions that export cookies write them (the names are those of Chrome's own `chrome.cookies`).
+# As browser extensions export cookies (with the names of Chrome's `chrome.cookies`).
 LISTED = [
     {
         "domain": ".hailuo.ai",
@@ -121,17 +121,17 @@ def test_the_state_of_a_browser() -> None:
     assert export.local_storage == {"https://www.hailuo.ai": {"_token": "T-12345678"}}
 
 
-def test_a_cookie_without_an_end_and_one_without_a_place() -> None:
+def test_a_cookie_without_expiry_and_without_path() -> None:
     [cookie] = parse([{"domain": ".a.example", "name": "a", "value": "b", "expires": 0, "path": ""}]).cookies
     assert cookie == Cookie(name="a", value="b", domain="a.example", host_only=False)
 
 
-def test_blanks_and_a_mark_of_utf_8_before_it() -> None:
+def test_a_byte_order_mark_and_blanks_are_skipped() -> None:
     assert parse_export(b"\xef\xbb\xbf \r\n" + msgspec.json.encode(LISTED)) == parse(LISTED)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"", "neither a HAR nor a JSON export of cookies"),
         (b"# Netscape HTTP Cookie File\n.a.example\tTRUE\t/\tTRUE\t0\ta\tS-secret", "neither a HAR nor"),
@@ -139,30 +139,30 @@ def test_blanks_and_a_mark_of_utf_8_before_it() -> None:
         (b'"S-secret"', "neither a HAR nor a JSON export"),
         (b"{}", "the file is JSON, but neither a HAR nor an export of cookies"),
         (b'{"token": "S-secret"}', "the file is JSON, but neither"),
-        (msgspec.json.encode(HAR)[:-20], "damaged, or not all of it is there"),
-        (b'[{"name": "a", "value": "S-secret"', "damaged, or not all of it is there"),
-        (b'[{"name": "\xff"}]', "damaged, or not all of it is there"),
-        (b'{"creator": ' + b"[" * 100_000, "damaged, or not all of it is there"),
-        (b'{"log": {}}', "another shape than a browser gives it: Object missing required field `entries`"),
+        (msgspec.json.encode(HAR)[:-20], "damaged or incomplete"),
+        (b'[{"name": "a", "value": "S-secret"', "damaged or incomplete"),
+        (b'[{"name": "\xff"}]', "damaged or incomplete"),
+        (b'{"creator": ' + b"[" * 100_000, "damaged or incomplete"),
+        (b'{"log": {}}', "the shape of a browser's export: Object missing required field `entries`"),
         (b'[{"name": "a", "value": "S-secret"}]', "missing required field `domain`"),
         (b'[{"name": "a", "value": 5, "domain": "S-secret"}]', "Expected `str`, got `int` - at `$[0].value`"),
     ],
 )
-def test_a_file_that_is_none_of_these(data: bytes, said: str) -> None:
+def test_other_files_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_export(data)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "S-secret" not in str(caught.value)
 
 
 def test_a_file_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser_export, "LONGEST_EXPORT", 2**20)
     assert parse_export(b"[]".ljust(2**20)) == BrowserExport()
-    with pytest.raises(InvalidInput, match="the file is longer than 1 MiB: export one page's requests alone"):
+    with pytest.raises(InvalidInput, match="the file is longer than 1 MiB: export the requests of one page only"):
         parse_export(b"[]".ljust(2**20 + 1))
 
 
-def test_nothing_of_it_is_shown() -> None:
+def test_the_repr_shows_no_contents() -> None:
     shown = repr([parse(HAR), parse(HAR).requests, parse(LISTED), parse(STATE)])
     assert not any(secret in shown for secret in ("T-12345678", "C-1", "W-1", "U-1"))
 
@@ -175,7 +175,7 @@ def test_anything_else_is_refused_or_empty(data: bytes) -> None:
     assert found == BrowserExport()
 
 
-def test_a_login_of_somebody_else_has_to_say_how_it_is_done() -> None:
+def test_a_login_flow_has_to_define_its_url_and_how_to_read_an_export() -> None:
     for use in (lambda: LoginFlow().login_url, lambda: LoginFlow().credentials_from_export(BrowserExport(), 0.0)):
         with pytest.raises(NotImplementedError):
             use()

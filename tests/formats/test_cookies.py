@@ -28,7 +28,7 @@ def stored(*values: str, url: str = URL, cookies: Cookies = (), now: float = NOW
 
 
 def sent(cookies: Cookies, url: str, now: float = NOW) -> str:
-    """The Cookie header, or nothing."""
+    """The value of the Cookie header, or an empty string."""
     headers = cookie_header(cookies, url, now)
     assert len(headers) <= 1
     return headers[0][1] if headers else ""
@@ -51,16 +51,16 @@ def test_a_cookie_with_everything() -> None:
     "text",
     ["", "a", "=b", ";a=b", "a b=c", "a\x01=b", "a=b\x01", "a=ж", "ж=a", "a=" + "x" * 4095, "a=b\x7f"],
 )
-def test_what_is_no_cookie_is_ignored(text: str) -> None:
+def test_an_invalid_cookie_is_ignored(text: str) -> None:
     assert parse_cookie(text, URL, NOW) is None
     assert stored(text) == ()
 
 
-def test_a_cookie_of_just_the_longest() -> None:
+def test_the_longest_cookie() -> None:
     assert parse_cookie("a=" + "x" * 4094, URL, NOW) is not None
 
 
-def test_a_cookie_given_by_hand_belongs_to_one_host_and_lasts_for_the_session() -> None:
+def test_a_cookie_is_for_one_host_and_the_session_by_default() -> None:
     cookie = Cookie(name="a", value="1", domain="site.example")
     assert sent((cookie,), "http://site.example/any/path", NOW * 2) == "a=1"
     assert sent((cookie,), "http://www.site.example/") == ""
@@ -137,7 +137,7 @@ def test_a_cookie_with_a_domain_goes_to_all_below_it() -> None:
         ("http://127.0.0.1/", "0.0.1", False),
     ],
 )
-def test_whose_cookies_a_host_may_set(url: str, domain: str, is_taken: bool) -> None:
+def test_the_domains_for_which_a_host_may_set_cookies(url: str, domain: str, is_taken: bool) -> None:
     assert (parse_cookie(f"x=1; Domain={domain}", url, NOW) is not None) == is_taken
 
 
@@ -146,7 +146,7 @@ def test_an_address_has_no_subdomains() -> None:
     assert sent((cookie,), "http://127.0.0.1/") == ""
 
 
-def test_a_secure_cookie_keeps_to_https() -> None:
+def test_a_secure_cookie_is_sent_over_https_only() -> None:
     cookies = stored("x=1; Path=/; Secure")
     assert sent(cookies, "https://www.site.example/") == "x=1"
     assert sent(cookies, "http://www.site.example/") == ""
@@ -163,19 +163,19 @@ def test_expiry() -> None:
     assert stored("x=1; Expires=Wed, 15-Nov-2023 00:00:00 GMT; Path=/") == (cookie,)
 
 
-def test_max_age_has_the_last_word_over_expires() -> None:
+def test_max_age_takes_precedence_over_expires() -> None:
     (cookie,) = stored("x=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
     assert cookie.expires == NOW + 60
 
 
 @pytest.mark.parametrize("age", ["", "x", "1.5", "+5", "9" * 13])
-def test_an_age_that_is_none_leaves_a_session_cookie(age: str) -> None:
+def test_an_invalid_max_age_makes_a_session_cookie(age: str) -> None:
     (cookie,) = stored(f"x=1; Max-Age={age}; Expires=whenever")
     assert cookie.expires is None
 
 
 @pytest.mark.parametrize("end", ["Max-Age=0", "Max-Age=-5", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_a_cookie_is_taken_away_by_one_that_has_expired(end: str) -> None:
+def test_an_expired_cookie_removes_the_stored_one(end: str) -> None:
     cookies = stored("x=1; Path=/", "y=2; Path=/")
     assert sent(stored(f"x=; Path=/; {end}", cookies=cookies), URL) == "y=2"
 
@@ -194,7 +194,7 @@ def test_longer_paths_come_first() -> None:
     assert sent(cookies, URL) == "b=2; a=1; c=3"
 
 
-def test_there_are_at_most_fifty_and_the_oldest_go() -> None:
+def test_there_are_at_most_fifty_and_the_oldest_are_dropped() -> None:
     cookies: Cookies = ()
     for i in range(60):
         cookies = stored(f"c{i}=x; Path=/", cookies=cookies)
@@ -211,28 +211,28 @@ def test_a_cookie_shows_no_value_and_survives_json() -> None:
 
 
 @given(st.lists(st.text(max_size=60) | st.from_regex(r"[a-c]=[a-z]{0,3}(; (Path=/[a-z/]{0,4}|Max-Age=-?[0-9]{1,2}))*")))
-def test_whatever_a_server_sets_the_header_can_be_sent(values: list[str]) -> None:
+def test_the_header_is_valid_whatever_a_server_sets(values: list[str]) -> None:
     header = sent(stored(*values), URL)
     assert header.isascii()
     assert header.isprintable() or header == ""
     assert len(stored(*values)) <= 50
 
 
-# Cookies that another client holds.
+# Cookies of another client.
 
 
-def held(name: str = "a", value: str = "1", **given: object) -> Cookie:
+def foreign(name: str = "a", value: str = "1", **given: object) -> Cookie:
     return msgspec.convert({"name": name, "value": value, "domain": "www.site.example"} | given, Cookie)
 
 
 @pytest.mark.parametrize(
     "cookie",
     [
-        held(),
-        held(value=""),
-        held(domain="site.example", host_only=False),
-        held(path="/elsewhere", secure=True),
-        held(expires=NOW + 1),
+        foreign(),
+        foreign(value=""),
+        foreign(domain="site.example", host_only=False),
+        foreign(path="/elsewhere", secure=True),
+        foreign(expires=NOW + 1),
     ],
 )
 def test_a_cookie_of_the_site(cookie: Cookie) -> None:
@@ -242,32 +242,32 @@ def test_a_cookie_of_the_site(cookie: Cookie) -> None:
 @pytest.mark.parametrize(
     "cookie",
     [
-        held(domain="site.example"),
-        held(domain="other.site.example", host_only=False),
-        held(domain="a.www.site.example"),
-        held(domain=""),
-        held(domain="", host_only=False),
-        held(expires=NOW),
-        held(name=""),
-        held(name="a b"),
-        held(value="1\r\nx: y"),
-        held(value="1 "),
-        held(value=" "),
-        held(value="ж"),
-        held(value="1" * 4096),
-        held(path="/\n"),
+        foreign(domain="site.example"),
+        foreign(domain="other.site.example", host_only=False),
+        foreign(domain="a.www.site.example"),
+        foreign(domain=""),
+        foreign(domain="", host_only=False),
+        foreign(expires=NOW),
+        foreign(name=""),
+        foreign(name="a b"),
+        foreign(value="1\r\nx: y"),
+        foreign(value="1 "),
+        foreign(value=" "),
+        foreign(value="ж"),
+        foreign(value="1" * 4096),
+        foreign(path="/\n"),
     ],
 )
 def test_a_cookie_that_is_not_of_the_site_or_cannot_be_sent(cookie: Cookie) -> None:
     assert site_cookies([cookie], URL, NOW) == ()
 
 
-def test_of_too_many_the_last_are_kept() -> None:
-    cookies = [held(name=f"a{number}") for number in range(MOST_COOKIES + 5)]
+def test_only_the_newest_fifty_are_returned() -> None:
+    cookies = [foreign(name=f"a{number}") for number in range(MOST_COOKIES + 5)]
     assert site_cookies(cookies, URL, NOW) == tuple(cookies[5:])
 
 
-def test_a_url_that_nobody_can_take_apart_is_refused() -> None:
-    # Not with a bare ValueError, which would come out of a flow's `handle`.
-    with pytest.raises(InvalidInput, match="no cookies for a URL that is none"):
+def test_an_invalid_url_is_refused() -> None:
+    # With `InvalidInput`: a bare ValueError would escape from a flow's `handle`.
+    with pytest.raises(InvalidInput, match="not a valid URL"):
         cookie_header((), "http://[::1", NOW)

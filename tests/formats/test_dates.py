@@ -1,4 +1,4 @@
-"""Times as HTTP writes them, against the standard library's own reading."""
+"""The dates of HTTP, compared with the standard library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOMENTS = st.integers(0, 4_102_444_800)  # to the year 2100
         "Sun, 06 Nov 1994 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT",
         "Sun Nov  6 08:49:37 1994",
-        # That of cookies.
+        # The form of cookies.
         "Sun, 06-Nov-1994 08:49:37 GMT",
         "  sun, 06 NOV 1994 08:49:37 gmt ",
     ],
@@ -102,7 +102,7 @@ def test_a_leap_second() -> None:
         "Monday, 29-Feb-23 00:00:00 GMT",
     ],
 )
-def test_what_is_no_date(text: str) -> None:
+def test_other_text_is_not_a_date(text: str) -> None:
     assert parse_http_date(text, NOW) is None
 
 
@@ -132,5 +132,5 @@ def test_retry_after(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-5", "+5", "1.5", "5s", "\u0665", "soon", "1e3"])
-def test_a_retry_after_that_is_none(text: str) -> None:
+def test_an_invalid_retry_after(text: str) -> None:
     assert parse_retry_after(text, NOW) is None

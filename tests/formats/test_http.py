@@ -1,4 +1,4 @@
-"""Requests, replies, and the bodies of both."""
+"""Requests, responses, and the bodies of both."""
 
 from __future__ import annotations
 
@@ -42,26 +42,27 @@ def test_the_defaults_of_a_request() -> None:
         url="https://a.example/",
         headers=(),
         body=b"",
-        timeout=60.0,
+        timeout=None,
         repeatable=True,
         public_only=False,
     )
+    assert get().silence == 60.0
 
 
 @pytest.mark.parametrize("bad", ["a\rb", "a\nb", "a\r\nb: c", "a\0b", "a\x1fb", "a\x7fb", "ж", "\ud800", "\u2028"])
-def test_what_a_header_value_cannot_carry_is_refused_without_being_shown(bad: str) -> None:
+def test_an_invalid_header_value_is_refused_without_being_shown(bad: str) -> None:
     with pytest.raises(InvalidInput) as info:
         get(headers=(("x-key", f"S3cret{bad}"),))
-    assert str(info.value) == "the header 'x-key' holds a character that HTTP does not allow"
+    assert str(info.value) == "the header 'x-key' contains a character that HTTP does not allow"
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a\tb", "~!@#$%^&*()_+{}[]|\\:;\"'<>,.?/`", "caf\xe9", "\x80\xff"])
-def test_what_a_header_value_can_carry(value: str) -> None:
+def test_valid_header_values(value: str) -> None:
     assert get(headers=(("x", value),)).headers == (("x", value),)
 
 
 @given(st.text(st.characters() | st.sampled_from("\r\n\0 \t:;\x7f\x85\u010a\u2028"), max_size=9))
-def test_whatever_is_put_into_a_request_it_has_as_many_lines_as_before(text: str) -> None:
+def test_no_field_can_add_a_line_to_a_request(text: str) -> None:
     given: list[dict[str, Any]] = [
         {"method": f"GET{text}"},
         {"url": f"https://a.example/{text}"},
@@ -83,7 +84,7 @@ def test_whatever_is_put_into_a_request_it_has_as_many_lines_as_before(text: str
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\r\n\0"\\'), max_size=9))
-def test_whatever_a_form_field_is_called_its_part_has_one_header(text: str) -> None:
+def test_no_form_field_name_can_add_a_header(text: str) -> None:
     try:
         body = multipart_body({f"a{text}": "b"}, "XX")
     except InvalidInput:
@@ -93,13 +94,13 @@ def test_whatever_a_form_field_is_called_its_part_has_one_header(text: str) -> N
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a:", "a\r\nb", "a\n", "\0", "ж", "(a)", "a/b", '"a"'])
-def test_what_a_header_name_cannot_be(bad: str) -> None:
+def test_invalid_header_names(bad: str) -> None:
     with pytest.raises(InvalidInput, match="header name"):
         get(headers=((bad, "x"),))
 
 
 @pytest.mark.parametrize("bad", ["", "GET /", "GET\r\n", "GE\0T", "é"])
-def test_what_a_method_cannot_be(bad: str) -> None:
+def test_invalid_methods(bad: str) -> None:
     with pytest.raises(InvalidInput, match="method"):
         get(method=bad)
 
@@ -123,7 +124,7 @@ def test_what_a_method_cannot_be(bad: str) -> None:
         "https://a.example/\x7f",
     ],
 )
-def test_what_a_url_cannot_be(bad: str) -> None:
+def test_invalid_urls(bad: str) -> None:
     with pytest.raises(InvalidInput, match="URL"):
         get(bad)
 
@@ -139,7 +140,7 @@ def test_a_repr_shows_no_value() -> None:
         "https://user:S3cret@a.example/path?key=S3cret#S3cret", headers=(("authorization", "S3cret"),), body=b"S3cret"
     )
     assert repr(request) == "Request(GET https://a.example/path, headers=<authorization>, body=<6 bytes>)"
-    assert repr(Response(200, (("set-cookie", "S3cret"),), b"S3cret")) == "Reply(status=200, body=<6 bytes>)"
+    assert repr(Response(200, (("set-cookie", "S3cret"),), b"S3cret")) == "Response(status=200, body=<6 bytes>)"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_a_repr_shows_no_value() -> None:
         ("user:pass@nonsense", "user:pass@nonsense"),
     ],
 )
-def test_a_url_as_it_may_be_shown(url: str, shown: str) -> None:
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert without_query(url) == shown
 
 
@@ -189,7 +190,7 @@ def test_the_size_of_a_head_is_names_and_values() -> None:
     assert header_size([("ab", "cde"), ("f", "")]) == 6
 
 
-def test_a_reply_as_text() -> None:
+def test_a_response_as_text() -> None:
     assert Response(200, (), "Grüße \xff".encode() + b"\xff").text() == "Grüße \xff\ufffd"
 
 
@@ -197,7 +198,7 @@ class Shape(msgspec.Struct):
     items: list[int]
 
 
-def test_a_reply_as_a_shape() -> None:
+def test_a_response_as_json() -> None:
     assert Response(200, (), b'{"items": [1, 2], "more": 1}').decode(Shape) == Shape([1, 2])
     with pytest.raises(RemoteProtocolError, match=r"\$\.items\[1\]"):
         Response(200, (), b'{"items": [1, "S3cret"]}').decode(Shape)
@@ -261,22 +262,22 @@ def test_an_origin(url: str, expected: tuple[str, str, int]) -> None:
     "url",
     [
         *("", "x", "ftp://a.example", "https://", "https://:80/", "https://a:port/", "https://a:70000/", "http://[/"),
-        # A port that is given is no scheme.
+        # An explicit port does not make these http(s) URLs.
         *("ftp://a.example:21/", "gopher://a.example:80/", "//a.example:80/"),
     ],
 )
-def test_what_has_no_origin_is_refused(url: str) -> None:
+def test_a_url_without_origin_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
         origin(url)
 
 
-def test_a_url_without_origin_is_named_without_its_secrets() -> None:
+def test_a_url_without_origin_is_shown_without_its_secrets() -> None:
     with pytest.raises(InvalidInput) as info:
         origin("ftp://user:S3cret@a.example/?S3cret")
     assert str(info.value) == "'ftp://a.example/' is not an http(s) URL"
 
 
-def test_a_long_url_without_origin_is_not_named_whole() -> None:
+def test_a_long_url_without_origin_is_shortened() -> None:
     with pytest.raises(InvalidInput) as info:
         origin("x" * 5000)
     assert len(str(info.value)) < 250

@@ -1,4 +1,4 @@
-"""Content codings: any chunks, bounded steps, and every way to be broken."""
+"""Content codings: any chunks, bounded steps, and every kind of damage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwire.errors import RemoteProtocolError, TruncatedError
-from modelwire.formats.inflate import STEP, Inflater
+from modelwire.formats.inflate import INFLATE_STEP_BYTES, Inflater
 from played_flow import bytewise, cuts, two_part_cuts
 
 
@@ -36,7 +36,7 @@ def inflate(coding: str | None, chunks: Iterable[bytes]) -> bytes:
     pieces = [piece for chunk in chunks for piece in inflater.feed(chunk)]
     inflater.end()
     assert b"" not in pieces
-    assert max(map(len, pieces), default=0) <= STEP or coding in (None, "", "identity")
+    assert max(map(len, pieces), default=0) <= INFLATE_STEP_BYTES or coding in (None, "", "identity")
     return b"".join(pieces)
 
 
@@ -60,7 +60,7 @@ def test_any_bytes_in_any_chunks(data: bytes, draw: st.DataObject) -> None:
 
 
 @given(st.sampled_from(sorted(CODINGS)), st.integers(0, 200), st.binary(min_size=1, max_size=3), st.data())
-def test_what_comes_before_the_damage_does_not_depend_on_the_chunks(
+def test_the_data_before_the_damage_does_not_depend_on_the_chunks(
     coding: str, place: int, damage: bytes, draw: st.DataObject
 ) -> None:
     name, compress = CODINGS[coding]
@@ -70,19 +70,19 @@ def test_what_comes_before_the_damage_does_not_depend_on_the_chunks(
     assert inflate_damaged(name, draw.draw(cuts(body))) == inflate_damaged(name, bytewise(body)) == whole
 
 
-def test_what_comes_before_the_damage_is_given_out() -> None:
+def test_the_data_before_the_damage_is_returned() -> None:
     body = gzip.compress(TEXT)
     assert inflate_damaged("gzip", [body[:-8] + b"another sum"]) == (TEXT, "the compressed body is damaged")
 
 
 def inflate_damaged(coding: str, chunks: Iterable[bytes]) -> tuple[bytes, str]:
-    """What comes of a body, and what is wrong with it, if anything is."""
+    """The decoded part of a body, and the error message, or an empty string."""
     inflater = Inflater(coding)
     body = b""
     try:
         for chunk in chunks:
             for piece in inflater.feed(chunk):
-                assert 0 < len(piece) <= STEP
+                assert 0 < len(piece) <= INFLATE_STEP_BYTES
                 body += piece
         inflater.end()
     except (RemoteProtocolError, TruncatedError) as error:
@@ -99,30 +99,33 @@ def test_no_coding(name: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["br", "zstd", "compress", "gzip, gzip", "deflate, gzip", "identity, gzip", "x"])
-def test_a_coding_that_was_not_asked_for(name: str) -> None:
+def test_an_unsupported_coding(name: str) -> None:
     with pytest.raises(RemoteProtocolError, match="content coding"):
         Inflater(name)
 
 
 def test_a_bomb_comes_in_bounded_steps(coding: tuple[str, Callable[[bytes], bytes]]) -> None:
     name, compress = coding
-    assert STEP == 64 * 1024
-    sizes = [len(piece) for piece in Inflater(name).feed(compress(bytes(50 * STEP)))]
-    assert sum(sizes) == 50 * STEP
-    assert max(sizes) == STEP
+    assert INFLATE_STEP_BYTES == 64 * 1024
+    sizes = [len(piece) for piece in Inflater(name).feed(compress(bytes(50 * INFLATE_STEP_BYTES)))]
+    assert sum(sizes) == 50 * INFLATE_STEP_BYTES
+    assert max(sizes) == INFLATE_STEP_BYTES
 
 
-def test_a_bomb_is_inflated_only_as_far_as_it_is_taken() -> None:
+def test_a_bomb_is_inflated_no_further_than_it_is_read() -> None:
     pieces = Inflater("gzip").feed(gzip.compress(bytes(1 << 26)))
-    assert len(next(pieces)) == STEP
+    assert len(next(pieces)) == INFLATE_STEP_BYTES
     pieces.close()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("size", [*range(STEP - 3, STEP + 3), STEP + 257, STEP + 258, 2 * STEP, 3 * STEP + 1])
-def test_nothing_is_left_inside_at_the_border_of_a_step(
-    coding: tuple[str, Callable[[bytes], bytes]], size: int
-) -> None:
-    # The last bits of the input can stand for more bytes than the step has room for.
+# Bytes: around the end of a step, and the longest match of deflate (258) behind it.
+STEP = INFLATE_STEP_BYTES
+SIZES = [*range(STEP - 3, STEP + 3), STEP + 257, STEP + 258, 2 * STEP, 3 * STEP + 1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_output_is_lost_at_the_end_of_a_step(coding: tuple[str, Callable[[bytes], bytes]], size: int) -> None:
+    # The last bits of the input may expand to more bytes than fit into the step.
     name, compress = coding
     body = compress(bytes(size))
     assert len(inflate(name, [body])) == len(inflate(name, bytewise(body))) == size
@@ -136,8 +139,8 @@ def test_a_body_that_is_cut_off(coding: tuple[str, Callable[[bytes], bytes]]) ->
             inflate(name, [body[:length]])
 
 
-def test_an_empty_body_is_whole_whatever_its_coding(coding: tuple[str, Callable[[bytes], bytes]]) -> None:
-    # Servers name a coding in the head of an answer that has no body.
+def test_an_empty_body_is_complete_with_any_coding(coding: tuple[str, Callable[[bytes], bytes]]) -> None:
+    # Some servers send Content-Encoding with a response that has no body.
     assert inflate(coding[0], []) == inflate(coding[0], [b""]) == b""
 
 
@@ -149,7 +152,7 @@ def test_bytes_after_the_end(coding: tuple[str, Callable[[bytes], bytes]]) -> No
             inflate(name, chunks)
 
 
-def test_what_came_before_the_extra_bytes_is_given() -> None:
+def test_the_data_before_the_extra_bytes_is_returned() -> None:
     pieces = Inflater("gzip").feed(gzip.compress(b"abc") + b"x")
     assert next(pieces) == b"abc"
 

@@ -1,4 +1,4 @@
-"""The JSON edge: whatever comes, one kind of error, and none of the data in it."""
+"""JSON decoding: for any data there is one kind of error, and its message contains none of the data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Loose(msgspec.Struct):
     anything: JsonValue = None
 
 
-def test_a_value_of_the_shape() -> None:
+def test_a_value_of_the_type() -> None:
     assert decode(b'{"name": "x", "parts": [1, {}]}', Shape) == Shape("x", [1, {}])
     assert decode('{"name": "ж"}', Shape) == Shape("ж")
 
@@ -30,9 +30,9 @@ def test_a_value_of_the_shape() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'{"name": 5}', "the JSON has another shape than expected: Expected `str`, got `int` - at `$.name`"),
-        (b"{}", "the JSON has another shape than expected: Object missing required field `name`"),
-        (b"[]", "the JSON has another shape than expected: Expected `object`, got `array`"),
+        (b'{"name": 5}', "the JSON does not have the expected shape: Expected `str`, got `int` - at `$.name`"),
+        (b"{}", "the JSON does not have the expected shape: Object missing required field `name`"),
+        (b"[]", "the JSON does not have the expected shape: Expected `object`, got `array`"),
         (b"", "not JSON: an empty body"),
         (b" \n", "not JSON: an empty body"),
         (b"<!DOCTYPE html><p>", "not JSON: an HTML page (a login, captcha or maintenance page?)"),
@@ -50,7 +50,7 @@ def test_a_value_of_the_shape() -> None:
         (b'{"name": "x", "parts": ' + b"[" * 100_000, "the JSON is nested too deeply"),
     ],
 )
-def test_anything_else(data: bytes | str, message: str) -> None:
+def test_other_data_raises(data: bytes | str, message: str) -> None:
     with pytest.raises(RemoteProtocolError) as info:
         decode(data, Shape)
     assert str(info.value) == message
@@ -83,14 +83,14 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True):
 def test_no_data_is_in_the_message(data: bytes, message: str) -> None:
     with pytest.raises(RemoteProtocolError) as info:
         decode(data, Strict)
-    assert str(info.value) == f"the JSON has another shape than expected: {message}"
+    assert str(info.value) == f"the JSON does not have the expected shape: {message}"
 
 
 @pytest.mark.parametrize("kind", ["S3cret", "a`b\n"])
-def test_no_data_is_in_the_message_where_the_type_of_a_union_is_wrong(kind: str) -> None:
+def test_no_data_is_in_the_message_if_the_type_of_a_union_is_wrong(kind: str) -> None:
     with pytest.raises(RemoteProtocolError) as info:
         decode(msgspec.json.encode({"way": {"type": kind}}), Moved)
-    assert str(info.value) == "the JSON has another shape than expected: Invalid value - at `$.way.type`"
+    assert str(info.value) == "the JSON does not have the expected shape: Invalid value - at `$.way.type`"
 
 
 @given(st.binary() | st.text())
@@ -110,6 +110,6 @@ def test_huge_numbers(number: str) -> None:
         pass
 
 
-def test_a_description_looks_at_the_beginning_alone() -> None:
+def test_a_description_reads_only_the_beginning() -> None:
     assert describe(b" " * 1000) == "an empty body"
     assert describe(b"x" * 10**6) == "1000000 bytes that do not parse"

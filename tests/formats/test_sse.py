@@ -1,4 +1,4 @@
-"""Event streams against the standard's own words.
+"""The decoder of event streams, compared with the standard.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -72,7 +72,7 @@ def test_a_rule_is_kept_at_random_cuts_with_empty_chunks(data: st.DataObject) ->
     assert read(case.stream[start:end] for start, end in ends) == expected_of(case)
 
 
-def test_cases_have_names_of_their_own() -> None:
+def test_every_case_has_its_own_name() -> None:
     assert len(CASES) == sum(len(rule.cases) for rule in RULES)
     assert len({case.stream for case in CASES.values()}) > 0.9 * len(CASES)
 
@@ -117,7 +117,7 @@ SOUP = st.lists(
 ).map(b"".join)
 
 
-# Where the decoder begins to look for the ends of events one by one: always, sometimes, never in such streams.
+# Values of `LONG_EVENT_BYTES`: the events of such streams are found one by one always, sometimes, never.
 THRESHOLDS = st.sampled_from([1, 12, 2048])
 
 
@@ -127,7 +127,7 @@ def test_any_bytes_in_any_chunks_read_as_the_standard_says(
     stream: bytes, threshold: int, data: st.DataObject | None
 ) -> None:
     expected = reference(stream)
-    with mock.patch.object(sse, "LONG", threshold):
+    with mock.patch.object(sse, "LONG_EVENT_BYTES", threshold):
         assert read([stream]) == expected
         assert read(bytewise(stream)) == expected
         if data is not None:
@@ -143,7 +143,7 @@ def test_a_carriage_return_dispatches_without_waiting_for_what_follows() -> None
     decoder = EventStreamDecoder()
     assert decoder.feed(b"data: a\r") == []
     assert [event.data for event in decoder.feed(b"\r")] == ["a"]
-    # The line feed of the pair, a chunk later, is no blank line; a second one is.
+    # The LF of the pair, a chunk later, is not a blank line; the next LF is.
     assert decoder.feed(b"\n") == []
     assert decoder.feed(b"event: x\ndata: b\r") == []
     assert decoder.feed(b"") == []
@@ -151,7 +151,7 @@ def test_a_carriage_return_dispatches_without_waiting_for_what_follows() -> None
     assert [event.event for event in decoder.feed(b"\n")] == ["x"]
 
 
-def test_events_come_with_the_chunk_that_completes_them() -> None:
+def test_an_event_is_returned_for_the_chunk_that_completes_it() -> None:
     decoder = EventStreamDecoder()
     counts = [len(decoder.feed(chunk)) for chunk in bytewise(b"data: a\n\nid: 1\ndata: b\n\n")]
     assert [index for index, count in enumerate(counts) if count] == [8, 23]
@@ -195,7 +195,7 @@ def test_json_data_of_another_shape_names_the_field() -> None:
 
 @dataclass
 class LimitedReading:
-    """The events before a limit was hit, and by what; None if it was not."""
+    """The events before a limit was exceeded, and the error; None if no limit was exceeded."""
 
     events: list[Seen] = field(default_factory=list)
     error: str | None = None
@@ -263,7 +263,7 @@ def test_the_limit_of_an_event_holds_for_a_single_line_of_data() -> None:
 
 @given(SOUP, THRESHOLDS, st.data())
 def test_limits_do_not_depend_on_chunking_for_any_bytes(stream: bytes, threshold: int, data: st.DataObject) -> None:
-    with mock.patch.object(sse, "LONG", threshold):
+    with mock.patch.object(sse, "LONG_EVENT_BYTES", threshold):
         whole = read_limited([stream], max_line=10, max_event=8)
         assert read_limited(bytewise(stream), max_line=10, max_event=8) == whole
         assert read_limited(data.draw(cuts(stream)), max_line=10, max_event=8) == whole
@@ -279,7 +279,7 @@ def test_the_default_limits_let_a_mebibyte_through() -> None:
 
 @pytest.mark.parametrize("size", [99_999, 1500])
 def test_limits_hold_for_long_events(size: int) -> None:
-    """Those whose ends are looked for one by one, and those that come in pieces."""
+    """Events that are found one by one, and events that come in several chunks."""
 
     def read(stream: bytes, **limits: int) -> LimitedReading:
         return read_limited([stream[start : start + size] for start in range(0, len(stream), size)], **limits)
@@ -295,7 +295,7 @@ def test_limits_hold_for_long_events(size: int) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """The least of three measurements of the processor's time."""
+    """CPU seconds: the least of three measurements."""
 
     def once() -> float:
         begun = time.process_time()
@@ -306,7 +306,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """The number of Python functions that are called."""
+    """The number of calls of Python functions."""
     count = 0
 
     def see(frame: FrameType, event: str, argument: object) -> None:
@@ -330,19 +330,19 @@ LONG_PLAIN = b"data: " + b"x" * 4000 + b"\n\n"
 )
 def test_plain_events_need_no_function_call_each(stream: bytes) -> None:
     decoder = EventStreamDecoder()
-    decoder.feed(b"\n")  # what a stream's beginning needs, once
+    decoder.feed(b"\n")  # once a stream: the search for a byte order mark
     events = []
-    # `feed`, those that take plain events, and those for the last one, which may be anything.
+    # `feed`, the fast paths, and the methods for the last event, which may not be plain.
     assert calls(lambda: events.extend(decoder.feed(stream))) <= 10
     assert b"".join(b"data: " + event.raw + b"\n\n" for event in events) == stream
 
 
 def pieces(stream: bytes, size: int = 1460) -> list[bytes]:
-    """As packets of a network bring it."""
+    """The stream in packets of a network."""
     return [stream[start : start + size] for start in range(0, len(stream), size)]
 
 
-# Streams of so many parts.
+# By name: a number of parts, and a function that makes the chunks of a stream with that many parts.
 LONG_STREAMS: dict[str, tuple[int, Callable[[int], list[bytes]]]] = {
     "a line of 8 MiB in packets": (8 * MIB, lambda n: pieces(b"data: " + b"x" * n + b"\n\n")),
     "10,000 lines of data in one event": (10_000, lambda n: pieces((b"data: " + b"x" * 100 + b"\n") * n + b"\n")),
@@ -363,8 +363,8 @@ LONG_STREAMS: dict[str, tuple[int, Callable[[int], list[bytes]]]] = {
 
 @pytest.mark.parametrize(("parts", "make"), LONG_STREAMS.values(), ids=LONG_STREAMS.keys())
 def test_the_cost_is_linear(parts: int, make: Callable[[int], list[bytes]]) -> None:
-    # Eight times the input costs eight times the time where it is linear, and sixty-four times where it is not. Large
-    # input is slower by the byte, because it leaves the processor's caches.
+    # Eight times the input takes eight times as long if the cost is linear, and sixty-four times if it is quadratic.
+    # Large input takes longer per byte, because it does not fit into the processor's caches.
     def decode(chunks: list[bytes]) -> None:
         feed = EventStreamDecoder(max_line=16 * MIB, max_event=16 * MIB).feed
         for chunk in chunks:

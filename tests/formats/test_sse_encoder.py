@@ -1,4 +1,4 @@
-"""Event streams as they are written: in the standard's grammar, and so that they are read back.
+"""The encoder of event streams: it follows the standard's grammar, and the decoder reads its events back.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -15,11 +15,11 @@ from event_stream_rules import WRITTEN, Written
 from modelwire.errors import InvalidInput
 from modelwire.sse import EventStreamDecoder, encode_comment, encode_event
 
-# The standard's ABNF for one event: comments and fields, each on a line, then an empty line. We write LF alone.
+# The standard's ABNF for one event: comments and fields, each on a line, then an empty line. We write only LF.
 EVENT = re.compile(r"(?:(?::|[^\r\n:]+(?::\x20?)?)[^\r\n]*\n)*\n")
 COMMENTS = re.compile(r"(?::[^\r\n]*\n)+")
 
-# What the format can carry: no lone surrogate; on one line, no line end.
+# Text that the format can carry: without lone surrogates, and for one line without line ends.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 ONE_LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))
 
@@ -31,7 +31,7 @@ def test_an_event_is_written_as_the_standard_says(written: Written) -> None:
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=[written.name for written in WRITTEN])
-def test_what_is_written_is_read_back(written: Written) -> None:
+def test_a_written_event_is_read_back(written: Written) -> None:
     decoder = EventStreamDecoder()
     (event,) = decoder.feed(written.stream)
     assert (event.event, event.data, event.id) == (written.event or "message", written.data, written.id or "")
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_back(written: Written) -> None:
 )
 @example(data="", event="", id=None, retry=None)
 @example(data="a\r\nb\rc\n", event=" x", id=" ", retry=0)
-def test_whatever_is_encoded_is_read_back(data: str, event: str, id: str | None, retry: int | None) -> None:
+def test_any_event_is_read_back(data: str, event: str, id: str | None, retry: int | None) -> None:
     encoded = encode_event(data, event=event, id=id, retry=retry)
     assert EVENT.fullmatch(encoded.decode())
     as_read = data.replace("\r\n", "\n").replace("\r", "\n")
@@ -69,17 +69,17 @@ def test_whatever_is_encoded_is_read_back(data: str, event: str, id: str | None,
         {"data": "a", "event": "\ud800"},
     ],
 )
-def test_what_the_format_cannot_carry_is_refused(arguments: dict[str, str | int]) -> None:
+def test_values_that_the_format_cannot_carry_are_refused(arguments: dict[str, str | int]) -> None:
     with pytest.raises(InvalidInput):
         encode_event(**arguments)  # type: ignore[arg-type]
 
 
 @given(TEXT)
-def test_a_comment_is_comments_alone(text: str) -> None:
+def test_any_text_becomes_comment_lines(text: str) -> None:
     assert COMMENTS.fullmatch(encode_comment(text).decode())
 
 
-def test_a_comment_is_one_line_for_each_of_the_text() -> None:
+def test_a_comment_has_one_line_for_each_line_of_its_text() -> None:
     assert encode_comment() == b": \n"
     assert encode_comment("a\r\nb") == b": a\n: b\n"
     with pytest.raises(InvalidInput):

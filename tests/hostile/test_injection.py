@@ -1,4 +1,4 @@
-"""What would end a header, a line or a part of a request is refused before anything connects, or encoded."""
+"""Text that would end a header, a line or a part of a request is refused before anything connects, or encoded."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from faults.server import Answer, FaultServer, Routes, say
+from faults.server import FaultServer, Routes, WholeResponse, say
 from faults.sites import INDEX, LOADS, SESSION, SIGN_UP, SITES, STATUS, SUBMIT
 from modelwire.errors import ModelwireError
 from modelwire.json import JsonObject, JsonValue
 from modelwire.limits import Limits
 from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire_io import Client
-from modelwire_io.client.client import Configuration
+from modelwire_io.client.settings import Configuration
 from modelwire_io.drive import drive
 from modelwire_io.store import MemoryStore
 from modelwire_io.transports import H11Transport
 
-# A character that is cut down to one byte is a line end: U+010A, for one.
+# Among them characters whose low byte is a line end, such as U+010A.
 BAD = [
     "a\r\nX-Injected: 1",
     "a\nX-Injected: 1",
@@ -42,12 +42,12 @@ CONVERSATION = {"token": "token", "chatID": "1", "characterID": "1"}
 FRESH = {"id_token": "token", "refresh_token": "refresh", "expires_in": 1e10, "issued_at": 1.7e9, "api_key": "key"}
 ISSUED: dict[str, JsonValue] = {"idToken": "token", "refreshToken": "refresh", "expiresIn": "3600"}
 
-# Does something with a client, the URL of a service, and a text.
+# A function of a client, the URL of a service and a text.
 Act = Callable[[Client, str, str], Any]
 
 
 class Place(NamedTuple):
-    """Where a text can stand: whose service is asked, and what is done with the text, which `harmless` works as."""
+    """A place for a text: the provider, a call that puts the text there, and a harmless text."""
 
     provider: str
     act: Act
@@ -55,30 +55,30 @@ class Place(NamedTuple):
 
 
 def chat(provider: str, **more: Any) -> Act:
-    """A question in which `{}` is the text, wherever it stands."""
+    """A chat with the text in place of each `{}`."""
     return lambda client, _, text: client.chat(provider, **{"messages": PROMPT} | filled(more, text)).read()
 
 
 def hailuo(**credentials: Any) -> Act:
-    """One by somebody who has logged in."""
+    """A chat with credentials of Hailuo."""
     return chat("hailuo", credentials=LOGIN | credentials)
 
 
 def image(**more: Any) -> Act:
-    """An order, and what comes of it."""
+    """A job, and its images."""
     usual = {"prompt": PROMPT, "credentials": FRESH}
     return lambda client, _, text: list(client.image("arta", **usual | filled(more, text)).images())
 
 
 def endpoints(make: Callable[[str, str], CromicleEndpoints]) -> Act:
-    """A flow that is driven by hand."""
+    """A flow with these endpoints, driven by hand."""
     return lambda client, base, text: list(
         drive(CromicleChat(messages=PROMPT, endpoints=make(base, text)), client.transport)
     )
 
 
 def elsewhere(configure: Callable[[str, str], Configuration]) -> Act:
-    """Another client."""
+    """A chat of a client with this configuration."""
 
     def act(_: Client, base: str, text: str) -> None:
         usual: Configuration = {"store": MemoryStore(), "environment": {}, "limits": ONCE}
@@ -91,18 +91,18 @@ def elsewhere(configure: Callable[[str, str], Configuration]) -> Act:
 
 
 def named_option(client: Client, name: str) -> None:
-    """A question with an option of this name."""
+    """A chat with an option of this name."""
     options: dict[str, Any] = {name: "x"}
     client.chat("cromicle", PROMPT, **options).read()
 
 
 def cookie(**fields: str) -> list[dict[str, str]]:
-    """One that is sent to the service."""
+    """A cookie for the service."""
     return [{"name": "a", "value": "b", "domain": "127.0.0.1"} | fields]
 
 
 def filled(value: Any, text: str) -> Any:
-    """Plain data with the text in the place of each `{}`."""
+    """Plain data with the text in place of each `{}`."""
     match value:
         case dict():
             return {name: filled(inner, text) for name, inner in value.items()}
@@ -114,7 +114,7 @@ def filled(value: Any, text: str) -> Any:
             return value
 
 
-# Where a text stands in a head as it is, or names something that there is.
+# Places in a head, or in a name that must exist.
 REFUSED = {
     "a model": Place(
         "cromicle", lambda client, _, text: client.chat(f"cromicle/{text}", PROMPT).read(), "gpt-3.5-turbo"
@@ -126,7 +126,7 @@ REFUSED = {
     "a cookie's name": Place("hailuo", hailuo(cookies=cookie(name="{}"))),
     "a cookie's value": Place("hailuo", hailuo(cookies=cookie(value="{}"))),
     "an access token": Place("fakegpt", chat("fakegpt", credentials={"access_token": "{}"})),
-    "a kept cookie": Place(
+    "a stored cookie": Place(
         "fakegpt", chat("fakegpt", credentials={"access_token": "t", "cookies": cookie(value="{}")})
     ),
     "a browser": Place("fakegpt", chat("fakegpt", user_agent="{}")),
@@ -147,7 +147,7 @@ REFUSED = {
         "somebody",
     ),
 }
-# Where it stands in a body, or in a query.
+# Places in a body or a query.
 ENCODED = {
     "a prompt for Cromicle": Place("cromicle", chat("cromicle", messages="{}")),
     "a prompt for FakeGpt": Place("fakegpt", chat("fakegpt", messages="{}")),
@@ -174,13 +174,13 @@ ENCODED = {
 }
 
 
-def as_json(value: JsonValue) -> Answer:
-    """An answer that may hold lone surrogates."""
+def as_json(value: JsonValue) -> WholeResponse:
+    """A JSON response, which may hold lone surrogates."""
     return say(json.dumps(value), "Content-Type: application/json")
 
 
-# What a service says, and is asked with later on: by the path where it says that.
-SAID: dict[str, tuple[str, str, Callable[[str], Answer]]] = {
+# Values that a service sends and the client later sends back: provider, path, response.
+SAID: dict[str, tuple[str, str, Callable[[str], WholeResponse]]] = {
     "an id token": ("arta", SIGN_UP, lambda text: as_json(ISSUED | {"idToken": text})),
     "a refresh token": ("arta", SIGN_UP, lambda text: as_json(ISSUED | {"refreshToken": text})),
     "a job": ("arta", SUBMIT, lambda text: as_json({"record_id": text})),
@@ -199,16 +199,16 @@ SAID: dict[str, tuple[str, str, Callable[[str], Answer]]] = {
 }
 
 
-class Heard(NamedTuple):
-    """What a service got: method and header names of each request, over so many connections; and what is kept of it."""
+class Observed(NamedTuple):
+    """The requests of a service (method and header names), its connections, and the stored credentials."""
 
     requests: list[tuple[str, list[str]]]
     connections: int
-    kept: JsonObject
+    stored: JsonObject
 
 
-def ask(place: Place, text: str, serving: Routes | None = None) -> Heard:
-    """Do it with this text, and see what the service gets of it."""
+def ask(place: Place, text: str, serving: Routes | None = None) -> Observed:
+    """Put a text in a place, and observe what the service receives."""
     store = MemoryStore()
     with FaultServer({**SITES[place.provider], **(serving or {})}, other="") as server:
         transport = H11Transport(environment={})
@@ -221,31 +221,33 @@ def ask(place: Place, text: str, serving: Routes | None = None) -> Heard:
         requests = [
             (line.split()[0].decode(), [header.split(b":")[0].decode() for header in rest]) for line, *rest in heads
         ]
-        return Heard(requests, len(server.connections), store.load(place.provider, server.url) or {})
+        return Observed(requests, len(server.connections), store.load(place.provider, server.url) or {})
 
 
 @pytest.mark.parametrize("place", REFUSED.values(), ids=REFUSED)
-def test_what_would_end_a_header_is_refused_before_anything_connects(place: Place) -> None:
+def test_text_that_would_end_a_header_is_refused_before_anything_connects(place: Place) -> None:
     assert ask(place, place.harmless).connections > 0
     for text in BAD:
         assert ask(place, text).connections == 0, repr(text)
 
 
 @pytest.mark.parametrize("place", ENCODED.values(), ids=ENCODED)
-def test_what_stands_in_a_body_or_a_query_is_encoded_or_refused(place: Place) -> None:
+def test_text_in_a_body_or_a_query_is_encoded_or_refused(place: Place) -> None:
     usual = ask(place, place.harmless).requests
     assert usual
     for text in BAD:
-        heard = ask(place, text)
-        assert heard.requests == usual or heard.connections == 0, repr(text)
+        observed = ask(place, text)
+        assert observed.requests == usual or observed.connections == 0, repr(text)
 
 
 @pytest.mark.parametrize(("provider", "path", "answer"), SAID.values(), ids=SAID)
-def test_what_a_service_says_is_encoded_or_not_used(provider: str, path: str, answer: Callable[[str], Answer]) -> None:
+def test_values_of_a_service_are_encoded_or_not_used(
+    provider: str, path: str, answer: Callable[[str], WholeResponse]
+) -> None:
     place = Place(provider, image(credentials=None) if provider == "arta" else chat(provider))
     usual = ask(place, "", {path: answer("plain")}).requests
     for text in BAD:
-        heard = ask(place, "", {path: answer(text)})
-        assert heard.requests == usual[: len(heard.requests)], repr(text)
-        # A token that cannot be sent would be in the way of every later request.
-        assert text not in (heard.kept.get("id_token"), heard.kept.get("access_token"))
+        observed = ask(place, "", {path: answer(text)})
+        assert observed.requests == usual[: len(observed.requests)], repr(text)
+        # A stored token that cannot be sent would spoil every later request.
+        assert text not in (observed.stored.get("id_token"), observed.stored.get("access_token"))

@@ -1,4 +1,4 @@
-"""No secret can be seen anywhere: not in a log, an exception, a recording or a repr, whatever the service says."""
+"""No secret shows in a log, an exception, a recording or a repr, whatever the service sends."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from modelwire.providers.fakegpt import FakeGptCredentials
 from modelwire.providers.hailuo import HailuoConversation, HailuoCredentials
 from modelwire.providers.magickpen import MagickPenOptions
 from modelwire_io import AsyncClient, AsyncImageJob, Client, ImageJob
-from modelwire_io.client.client import Configuration
+from modelwire_io.client.settings import Configuration
 from modelwire_io.drive import AsyncTransport
 from modelwire_io.net.proxies import ProxyTable
 from modelwire_io.store import FileStore, MemoryStore
 from modelwire_io.store.history import History
-from planted_secrets import WAYS, WORKS, EchoServer, Seen, Work, listening
+from planted_secrets import WAYS, WORKS, EchoServer, Seen, Work, collecting_logs
 from raw_server import PATIENCE
-from transports_under_test import Carrier, blocking_of, carriers_of
+from transport_variants import TransportVariant, blocking_of, variants_of
 
-# What the service says to the user.
+# Outputs with the service's own words to the user.
 CONTENT = (TextDelta, TextReplaced, TitleChanged, JobAccepted, ImageReady)
 LIMITS = Limits(tries=1, total=30.0)
-CARRIERS = [carrier for carrier in carriers_of() if carrier.style != "trio"]
-WAITING = [carrier for carrier in carriers_of("h11", "httpx", "httpx2") if carrier.style != "blocking"]
-# Each session is played over some of the transports, and over all of them in a deep run.
+VARIANTS = [variant for variant in variants_of() if variant.style != "trio"]
+WAITING = [variant for variant in variants_of("h11", "httpx", "httpx2") if variant.style != "blocking"]
+# Each transport plays one in this many sessions, or all with the deep profile.
 SHARES = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 4
 
 A_SECRET = "S3cret-of-the-user"
 
 
 @pytest.fixture
-def anyio_backend(carrier: Carrier) -> str | tuple[str, dict[str, bool]]:
-    # In debug mode asyncio logs what takes long.
-    return ("asyncio", {"debug": True}) if carrier.style == "asyncio" else carrier.backend
+def anyio_backend(variant: TransportVariant) -> str | tuple[str, dict[str, bool]]:
+    # In debug mode asyncio logs slow callbacks.
+    return ("asyncio", {"debug": True}) if variant.style == "asyncio" else variant.backend
 
 
 @asynccontextmanager
-async def opened(carrier: Carrier, server: EchoServer) -> AsyncIterator[AsyncTransport]:
-    """A transport that goes through the server as its proxy."""
-    transport = carrier.open(proxy=server.proxy)
+async def opened(variant: TransportVariant, server: EchoServer) -> AsyncIterator[AsyncTransport]:
+    """A transport that uses the server as its proxy."""
+    transport = variant.open(proxy=server.proxy)
     try:
         yield transport
     finally:
@@ -64,7 +64,7 @@ async def opened(carrier: Carrier, server: EchoServer) -> AsyncIterator[AsyncTra
 
 
 class Session:
-    """One work under way over one transport, and what can be seen of it."""
+    """One call of a client over one transport, and every text that it shows."""
 
     def __init__(self, transport: AsyncTransport, server: EchoServer, work: Work, record: Path) -> None:
         self.seen = Seen()
@@ -79,7 +79,6 @@ class Session:
         }
 
     def run(self) -> None:
-        """Over a blocking transport."""
         client = Client(transport=blocking_of(self._transport), **self._configuration)
         under_way = self._begin(client)
         try:
@@ -92,7 +91,6 @@ class Session:
         self._finish(client, under_way)
 
     async def arun(self) -> None:
-        """Over an async one."""
         client = AsyncClient(transport=self._transport, **self._configuration)
         under_way = self._begin(client)
         try:
@@ -116,8 +114,8 @@ class Session:
             self.seen.add("an output", output)
 
     def _finish(self, client: Client | AsyncClient, under_way: Any) -> None:
-        prepared = under_way._prepared
-        self.seen.add("a repr", client, self._transport, under_way, prepared, prepared.flow)
+        ready = under_way._ready
+        self.seen.add("a repr", client, self._transport, under_way, ready, ready.flow)
         if not self._work.options:  # a snapshot holds the options
             self.seen.add("a snapshot", under_way.snapshot())
         self.seen.add("a recording", self._record.read_text(encoding="utf-8"))
@@ -125,16 +123,18 @@ class Session:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("work", WORKS, ids=str)
-@pytest.mark.parametrize("carrier", CARRIERS, ids=str)
-async def test_nothing_shows_a_secret_that_the_service_says(carrier: Carrier, work: Work, tmp_path: Path) -> None:
-    sessions = list(product(range(1, work.requests + 1), WAYS))[CARRIERS.index(carrier) % SHARES :: SHARES]
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+async def test_nothing_shows_a_secret_that_the_service_echoes(
+    variant: TransportVariant, work: Work, tmp_path: Path
+) -> None:
+    sessions = list(product(range(1, work.requests + 1), WAYS))[VARIANTS.index(variant) % SHARES :: SHARES]
     with EchoServer(work) as server:
-        async with opened(carrier, server) as transport:
+        async with opened(variant, server) as transport:
             for number, way in sessions:
                 server.begin(number, way)
                 session = Session(transport, server, work, tmp_path / "recording")
-                with listening(session.seen):
-                    if carrier.style == "blocking":
+                with collecting_logs(session.seen):
+                    if variant.style == "blocking":
                         session.run()
                     else:
                         await session.arun()
@@ -144,15 +144,17 @@ async def test_nothing_shows_a_secret_that_the_service_says(carrier: Carrier, wo
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("work", WORKS, ids=str)
-@pytest.mark.parametrize("carrier", WAITING, ids=str)
-async def test_nothing_shows_a_secret_where_it_is_cancelled(carrier: Carrier, work: Work, tmp_path: Path) -> None:
-    """While it waits for its last answer, with the local variables of all that waits for that."""
+@pytest.mark.parametrize("variant", WAITING, ids=str)
+async def test_nothing_shows_a_secret_after_a_cancellation(
+    variant: TransportVariant, work: Work, tmp_path: Path
+) -> None:
+    """The traceback shows the local variables of every frame that waits for the last response."""
     asked = threading.Event()
     with EchoServer(work) as server:
         server.begin(work.requests, None, when_asked=asked.set)
-        async with opened(carrier, server) as transport:
+        async with opened(variant, server) as transport:
             session = Session(transport, server, work, tmp_path / "recording")
-            with listening(session.seen):
+            with collecting_logs(session.seen):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(session.arun)
                     assert await anyio.to_thread.run_sync(asked.wait, PATIENCE)
@@ -175,7 +177,7 @@ async def test_nothing_shows_a_secret_where_it_is_cancelled(carrier: Carrier, wo
     ],
 )
 def test_a_command_shows_no_secret(provider: str, number: int, way: str, tmp_path: Path) -> None:
-    """Not on its streams, with `--debug`, nor in a file but for the one that credentials are kept in."""
+    """Neither its output, with `--debug`, nor any file but the credential store."""
     home = Home(tmp_path)
     work = next(work for work in WORKS if work.provider == provider)
     with EchoServer(work) as server:
@@ -203,7 +205,7 @@ def _options(work: Work) -> list[str]:
     return [word for name, value in work.options.items() for word in ("-o", name, str(value))]
 
 
-# What cannot work is refused, and not shown.
+# Invalid URLs are refused, and not shown.
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_a_base_url_with_a_secret_is_refused_and_not_shown(url: str, tmp_path: P
         seen.add("a message", str(info.value), repr(info.value), repr(client))
     seen.check([A_SECRET])
     with pytest.raises(InvalidInput):
-        with_base_url(CromicleEndpoints, url)
+        with_base_url(CromicleEndpoints(), url)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_a_base_url_with_a_secret_is_refused_and_not_shown(url: str, tmp_path: P
         f"somebody:{A_SECRET}@127.0.0.1:port",
     ],
 )
-def test_a_proxy_that_is_none_is_not_shown(proxy: str) -> None:
+def test_an_invalid_proxy_is_not_shown(proxy: str) -> None:
     seen = Seen()
     for given, environment in ((proxy, {}), (None, {"HTTP_PROXY": proxy})):
         with pytest.raises(InvalidInput) as info:
@@ -250,7 +252,7 @@ def test_a_proxy_that_is_none_is_not_shown(proxy: str) -> None:
     seen.check([A_SECRET])
 
 
-def test_what_holds_secrets_does_not_show_them(tmp_path: Path) -> None:
+def test_objects_with_secrets_do_not_show_them(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.save("hailuo", "https://a.example", {"token": A_SECRET})
     seen = Seen()

@@ -1,7 +1,7 @@
-"""Processes that share one rotating token: each wants to refresh it in every round, and the old one is then worthless.
+"""Processes that share one rotating token: each has to refresh it in every round, and a refresh voids the old token.
 
-The clock of every process goes on by more than half of a token's life before each round. Half of the processes are
-blocking, the others on asyncio and on trio. A round begins when all have ended the one before. By hand, in full:
+Before each round the clock of every process moves forward by more than half of a token's life. Half of the processes
+are blocking, the others on asyncio and on trio. A round begins when all have ended the one before. In full:
 `python tests/hostile/token_rotation.py --rounds 100`.
 """
 
@@ -27,7 +27,7 @@ import anyio
 from modelwire.emulators.emulator import Behaviour
 from modelwire.errors import FlowFailed
 from modelwire_io import AsyncClient, Client
-from modelwire_io.client.client import Configuration
+from modelwire_io.client.settings import Configuration
 from modelwire_io.clock import SystemClock
 from modelwire_io.emulation import EmulatorServer
 from modelwire_io.store import FileStore
@@ -42,9 +42,9 @@ SUBMIT, STATUS = "/api/v1/text2image", "status of a job"
 
 
 class Figures(NamedTuple):
-    """What came of it. `answers` counts the requests by path and status; `reads` are those of the file meanwhile."""
+    """The result. `responses` counts requests by path and status; `reads` counts the reads of the file meanwhile."""
 
-    answers: Counter[tuple[str, int]]
+    responses: Counter[tuple[str, int]]
     failures: list[str]
     reads: int
     damage: list[str]
@@ -53,19 +53,18 @@ class Figures(NamedTuple):
 
 
 class AheadClock(SystemClock):
-    """The time in some seconds."""
+    """A clock that is `ahead` seconds fast."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ahead = 0.0
 
     def now(self) -> float:
-        """The time."""
         return super().now() + self.ahead
 
 
 class Watch(threading.Thread):
-    """Reads the file again and again, as any other process might."""
+    """A thread that reads the file over and over, as another process might."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -75,7 +74,6 @@ class Watch(threading.Thread):
         self.is_over = threading.Event()
 
     def run(self) -> None:
-        """Until it is over."""
         while not self.is_over.wait(0.001):
             if self.path.exists():
                 self.reads += 1
@@ -92,7 +90,7 @@ class Watch(threading.Thread):
 
 
 def rotate(directory: Path, *, processes: int = PROCESSES, rounds: int) -> Figures:
-    """Let so many processes want a new token so many times."""
+    """Let these processes refresh the token in each of these rounds."""
     began = time.perf_counter()
     behaviour = Behaviour(pause=0.0, queue=0.0, work=0.0, token_life=TOKEN_LIFE)
     failures: list[str] = []
@@ -115,9 +113,9 @@ def rotate(directory: Path, *, processes: int = PROCESSES, rounds: int) -> Figur
                 assert worker.stdout is not None
                 said = worker.stdout.readline().decode().strip()
                 failures += [] if said == "done" else [said or "the process ended"]
-        answers = Counter((_kind(record.target), record.status) for record in server.requests)
+        responses = Counter((_kind(record.target), record.status) for record in server.requests)
     left = sorted(path.name for path in directory.iterdir())
-    return Figures(answers, failures, watch.reads, watch.damage, left, time.perf_counter() - began)
+    return Figures(responses, failures, watch.reads, watch.damage, left, time.perf_counter() - began)
 
 
 def _kind(target: str) -> str:
@@ -135,7 +133,7 @@ def _worker(style: str, url: str, directory: Path) -> subprocess.Popen[bytes]:
 
 
 def work(style: str, url: str, directory: Path) -> None:
-    """One process: a job for each line that comes, that much later than now; a line for what came of it."""
+    """One process: each line of stdin is the number of a round, and gets a line with the result of a job."""
     configuration: Configuration = {
         "base_url": {"arta": url},
         "store": FileStore(directory),
@@ -173,7 +171,7 @@ async def _work_async(configuration: Configuration, clock: AheadClock) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures. Returns 1 where anything is wrong."""
+    """Print the figures. Returns 1 if anything is wrong."""
     parser = ArgumentParser(prog="python tests/hostile/token_rotation.py", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--processes", type=int, default=PROCESSES)
@@ -186,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as folder:
         figures = rotate(Path(folder) / "credentials", processes=given.processes, rounds=given.rounds)
     print(f"{given.processes} processes, {given.rounds} rounds, {figures.seconds:.1f} s")
-    for (path, status), count in sorted(figures.answers.items()):
+    for (path, status), count in sorted(figures.responses.items()):
         print(f"{count:7} x {status} {path}")
     print(f"{len(figures.failures)} failed, {figures.reads} reads of the file, {len(figures.damage)} of them bad")
     print(*figures.left)

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection without I/O: what comes of bytes, however they are cut, and when it may be used again."""
+"""One HTTP/1.1 connection without I/O: the events of bytes, however they are cut, and when it can be reused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelwire.errors import ConnectError
 from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted
 from modelwire.http import Headers
-from modelwire_io.http1.connection import MOST_HEAD_BYTES, Http11Connection
+from modelwire_io.http1.connection import MAX_HEAD_BYTES, Http11Connection
 from played_flow import bytewise, cuts, two_part_cuts
 from raw_server import OK, chunk, response
 
@@ -27,7 +27,7 @@ def begun(method: str = "GET") -> Http11Connection:
 
 
 def events_of(connection: Http11Connection, pieces: Iterable[bytes]) -> list[Event]:
-    """The events that pieces give (`b""` at the end of the connection), neighbouring bytes of the body in one."""
+    """The events of the data read (`b""` at the end of the connection), with adjacent pieces of the body joined."""
     found: list[Event] = []
     for piece in pieces:
         connection.receive_data(piece)
@@ -42,7 +42,7 @@ def received(*pieces: bytes, method: str = "GET") -> list[Event]:
     return events_of(begun(method), pieces)
 
 
-# What is sent.
+# Requests.
 
 
 def test_a_request_is_its_line_its_headers_and_its_body() -> None:
@@ -65,15 +65,15 @@ def test_a_request_is_its_line_its_headers_and_its_body() -> None:
         ((*HOST, ("Transfer-Encoding", "secret")), b""),
     ],
 )
-def test_a_request_that_is_no_http_is_a_failure_to_connect_without_its_secrets(headers: Headers, body: bytes) -> None:
+def test_an_invalid_request_is_a_failure_to_connect_without_its_secrets(headers: Headers, body: bytes) -> None:
     connection = Http11Connection()
-    with pytest.raises(ConnectError, match=r"this request is no HTTP/1\.1") as raised:
+    with pytest.raises(ConnectError, match=r"the request is not valid HTTP/1\.1") as raised:
         connection.send(1, "GET", "/", headers, body)
     assert "secret" not in str(raised.value)
     assert not connection.is_reusable
 
 
-# What is received.
+# Responses.
 
 RESPONSES = {
     "length": (OK, [ResponseStarted(1, 200, (("Content-Length", "2"),)), BodyReceived(1, b"ok"), ResponseEnded(1)]),
@@ -102,7 +102,7 @@ RESPONSES = {
         [
             ResponseStarted(1, 200, (("Transfer-Encoding", "chunked"),)),
             BodyReceived(1, b"before"),
-            RequestFailed(1, "protocol", "a chunk of the body has no proper header"),
+            RequestFailed(1, "protocol", "a chunk of the body has a malformed header"),
         ],
     ),
     "a malformed trailer": (
@@ -121,7 +121,7 @@ RESPONSES = {
         response("Content-Encoding: br", "Content-Length: 2", body=b"ok"),
         [
             ResponseStarted(1, 200, (("Content-Encoding", "br"), ("Content-Length", "2"))),
-            RequestFailed(1, "protocol", "the response comes in a content coding that was not asked for"),
+            RequestFailed(1, "protocol", "the response has a content coding that was not requested"),
         ],
     ),
     "codings in two headers, the second unknown": (
@@ -130,7 +130,7 @@ RESPONSES = {
             ResponseStarted(
                 1, 200, (("Content-Encoding", "identity"), ("Content-Encoding", "br"), ("Content-Length", "2"))
             ),
-            RequestFailed(1, "protocol", "the response comes in a content coding that was not asked for"),
+            RequestFailed(1, "protocol", "the response has a content coding that was not requested"),
         ],
     ),
     "a switch of protocols": (
@@ -150,7 +150,7 @@ CUT_OFF = [response("Content-Length: 10", body=b"12345"), CHUNKED + chunk(b"1234
 
 
 @pytest.mark.parametrize("data", CUT_OFF)
-def test_an_end_at_any_byte_is_a_failure_of_the_network(data: bytes) -> None:
+def test_an_end_of_the_connection_at_any_byte_is_a_network_failure(data: bytes) -> None:
     for end in range(len(data) + 1):
         last = received(*filter(None, [data[:end]]), b"")[-1]
         assert isinstance(last, RequestFailed)
@@ -173,9 +173,9 @@ def test_a_response_may_have_no_body(method: str, head: bytes) -> None:
 
 
 @pytest.mark.parametrize("interim", [b"", response("X-Long: " + "x" * 1000, status="103 Early Hints")])
-def test_a_head_may_be_so_long_and_no_longer_however_it_is_cut(interim: bytes) -> None:
+def test_the_limit_on_heads_is_exact_however_they_are_cut(interim: bytes) -> None:
     interims = interim * 20
-    size = MOST_HEAD_BYTES - len(interims) - len(response("X-Long: ", "Content-Length: 0"))
+    size = MAX_HEAD_BYTES - len(interims) - len(response("X-Long: ", "Content-Length: 0"))
     for surplus, kind in ((0, ResponseStarted), (1, RequestFailed)):
         data = interims + response(f"X-Long: {'x' * (size + surplus)}", "Content-Length: 0")
         for step in (len(data), 1000, 7001):
@@ -183,16 +183,16 @@ def test_a_head_may_be_so_long_and_no_longer_however_it_is_cut(interim: bytes) -
             assert type(received(*pieces)[0]) is kind
 
 
-def test_an_endless_head_is_not_kept() -> None:
+def test_the_limit_on_heads_bounds_an_endless_one() -> None:
     connection = begun()
     size = 0
     while connection.next_event() is None and not connection.is_over:
         connection.receive_data(b"x" * 1000)
         size += 1000
-    assert size <= MOST_HEAD_BYTES + 1000
+    assert size <= MAX_HEAD_BYTES + 1000
 
 
-# What responses are made of, in no order.
+# Parts of responses, to be combined in any order.
 PARTS = (
     *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200\r\n", b"HTTP/1.1 100 Go\r\n\r\n", b"\r\n", b"\n", b":", b"abc"),
     *(b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n", b"0\r\n", b"3\r\n"),
@@ -200,7 +200,7 @@ PARTS = (
 
 
 @given(st.data())
-def test_any_bytes_come_to_one_end(draw: st.DataObject) -> None:
+def test_any_bytes_end_in_exactly_one_last_event(draw: st.DataObject) -> None:
     data = b"".join(draw.draw(st.lists(st.sampled_from(PARTS) | st.binary(max_size=9), max_size=12)))
     events = received(*filter(None, draw.draw(cuts(data))), b"")
     assert isinstance(events[-1], ResponseEnded | RequestFailed)
@@ -208,10 +208,10 @@ def test_any_bytes_come_to_one_end(draw: st.DataObject) -> None:
     assert events == received(*filter(None, [data]), b"")
 
 
-# Connections that are used again.
+# Reuse of connections.
 
 REUSABLE = [OK, CHUNKED + chunk(b"ok") + chunk(b""), response(status="204 No Content")]
-DOUBTFUL = [
+NOT_REUSABLE = [
     response("Connection: close", "Content-Length: 2", body=b"ok"),
     OK.replace(b"1.1", b"1.0"),
     response("Transfer-Encoding: chunked", "Content-Length: 2", body=chunk(b"ok") + chunk(b"")),
@@ -222,7 +222,7 @@ DOUBTFUL = [
 
 
 @pytest.mark.parametrize("data", REUSABLE)
-def test_a_connection_is_good_for_another_request(data: bytes) -> None:
+def test_a_connection_can_be_reused(data: bytes) -> None:
     connection = begun()
     for number in range(1, 4):
         was_reusable = connection.is_reusable
@@ -232,8 +232,8 @@ def test_a_connection_is_good_for_another_request(data: bytes) -> None:
     assert events_of(connection, [CHUNKED, chunk(b"new")])[-1] == BodyReceived(4, b"new")
 
 
-@pytest.mark.parametrize("data", DOUBTFUL)
-def test_a_doubtful_connection_is_not(data: bytes) -> None:
+@pytest.mark.parametrize("data", NOT_REUSABLE)
+def test_a_connection_is_not_reusable_after_such_a_response(data: bytes) -> None:
     connection = begun()
     assert isinstance(events_of(connection, [data])[-1], ResponseEnded)
     assert connection.is_over
@@ -241,14 +241,14 @@ def test_a_doubtful_connection_is_not(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", REUSABLE)
-def test_a_connection_that_did_not_take_the_whole_request_is_not(data: bytes) -> None:
+def test_a_connection_is_not_reusable_if_the_request_was_not_sent_whole(data: bytes) -> None:
     connection = begun()
     connection.close_after_response()
     assert isinstance(events_of(connection, [data])[-1], ResponseEnded)
     assert not connection.is_reusable
 
 
-def test_nothing_comes_after_the_end() -> None:
+def test_no_event_follows_the_last() -> None:
     for data in (OK, b"nonsense\r\n\r\n"):
         connection = begun()
         events_of(connection, [data])

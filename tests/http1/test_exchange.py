@@ -1,4 +1,4 @@
-"""One request on a connection of its own, without a connection."""
+"""`Http11Exchange`, without a connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def exchange(url: str = "http://host.example/path?a=b", **fields: object) -> Htt
 
 
 def begun() -> Http11Exchange:
-    """One that is connected."""
+    """An exchange that is connected."""
     http = exchange()
     http.begin()
     return http
@@ -72,45 +72,45 @@ def test_the_end_of_the_connection_may_end_a_response() -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "detail"),
     [
-        (None, "network", "the server closed the connection before it had answered"),
+        (None, "network", "the server closed the connection before it had sent a response"),
         (ConnectionResetError("reset"), "network", "reset"),
         (TimeoutError(), "timeout", "TimeoutError"),
     ],
 )
-def test_a_connection_that_breaks(error: Exception | None, kind: str, detail: str) -> None:
+def test_a_connection_that_fails(error: Exception | None, kind: str, detail: str) -> None:
     http = begun()
     assert http.end(error) == [RequestFailed(7, kind, detail)]  # type: ignore[arg-type]
     assert http.is_over
 
 
-def test_an_error_ends_what_the_end_of_the_connection_would_complete() -> None:
+def test_an_error_fails_a_response_that_a_regular_end_would_complete() -> None:
     http = begun()
     http.receive(b"HTTP/1.1 200 OK\r\n\r\nok")
     assert http.end(ConnectionResetError("reset")) == [RequestFailed(7, "network", "reset")]
 
 
 @pytest.mark.parametrize("error", [None, ConnectionRefusedError("refused"), TimeoutError("late")])
-def test_what_fails_before_there_is_a_connection_is_a_failure_to_connect(error: Exception | None) -> None:
+def test_a_failure_before_begin_is_a_failure_to_connect(error: Exception | None) -> None:
     http = exchange()
     assert http.end(error) == [RequestFailed(7, "connect", str(error or "the connection was closed"))]
     assert http.is_over
 
 
-def test_what_is_no_http_is_a_failure_of_the_protocol() -> None:
+def test_a_response_that_is_not_http_is_a_protocol_failure() -> None:
     http = begun()
     (failed,) = http.receive(b"SSH-2.0\r\n\r\n")
     assert isinstance(failed, RequestFailed)
     assert (failed.kind, http.is_over) == ("protocol", True)
 
 
-def test_nothing_comes_after_the_last_event() -> None:
+def test_no_event_follows_the_last() -> None:
     http = begun()
     http.receive(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert http.is_over
     assert (http.receive(b"more"), http.receive(b""), http.end(), http.end(OSError())) == ([], [], [], [])
 
 
-def test_a_request_to_public_addresses_alone_is_refused() -> None:
+def test_a_public_only_request_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="public address"):
         exchange(public_only=True)
 
@@ -118,6 +118,6 @@ def test_a_request_to_public_addresses_alone_is_refused() -> None:
 @pytest.mark.parametrize(
     ("url", "headers"), [("http://:80/", ()), ("http://host.example/", (("Content-Length", "1"),))]
 )
-def test_a_request_that_cannot_be_sent_is_refused(url: str, headers: Headers) -> None:
+def test_an_invalid_request_is_refused(url: str, headers: Headers) -> None:
     with pytest.raises(ConnectError):
         exchange(url, headers=headers)

@@ -1,4 +1,4 @@
-"""The kit for logins can fail: each property catches a login that has not got it."""
+"""Each property of the kit for logins catches a login that lacks it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from modelwire.testing import LoginKit, Page
 
 
 class State(msgspec.Struct):
-    """What a page holds."""
+    """The value of a page."""
 
     token: str | None = None
 
 
 @dataclass(kw_only=True)
 class SimpleLogin(LoginFlow):
-    """Looks at a page until there is a token."""
+    """Evaluates a script until the page has a token."""
 
     options: hailuo.HailuoOptions = hailuo.HailuoOptions()
     endpoints: hailuo.HailuoEndpoints = hailuo.HailuoEndpoints()
@@ -93,7 +93,7 @@ class Wordy(SimpleLogin):
 
 
 class Restless(SimpleLogin):
-    """Looks again at once."""
+    """Polls the page without a pause."""
 
     def start(self) -> Steps:
         self.open()
@@ -103,7 +103,7 @@ class Restless(SimpleLogin):
 
 
 def kit_for(flow: type[LoginFlow]) -> LoginKit:
-    """The kit of one more login."""
+    """The kit for a login."""
 
     class Kit(LoginKit):
         provider = msgspec.structs.replace(hailuo.PROVIDER, login=flow)
@@ -120,34 +120,34 @@ def test_a_login_without_a_fault_passes(name: str) -> None:
     getattr(kit_for(SimpleLogin), name)()
 
 
-def test_a_browser_that_is_opened_anew_quotes_nothing_of_the_last_one() -> None:
+def test_a_new_browser_does_not_quote_the_pages_of_the_last_one() -> None:
     stage = kit_for(SimpleLogin).stage([Page('{"token": null, "x": "said"}')])
     for move in (stage.go_on, stage.go_on, stage.crash, stage.go_on, stage.close_quoting):
         move()
-    assert stage.session.failure is not None
-    assert "said" not in stage.session.failure.message
+    assert stage.watched.failure is not None
+    assert "said" not in stage.watched.failure.message
     again = kit_for(SimpleLogin).stage([Page('{"token": null, "x": "said"}')])
-    for move in (again.go_on, again.go_on, again.oversleep, again.close_quoting):
+    for move in (again.go_on, again.go_on, again.time_out, again.close_quoting):
         move()
-    assert again.session.failure is not None
-    assert "said" in again.session.failure.message
+    assert again.watched.failure is not None
+    assert "said" in again.watched.failure.message
 
 
 @pytest.mark.parametrize(
-    ("flow", "name", "said"),
+    ("flow", "name", "message"),
     [
-        (Unopened, "test_contract_in_every_state", "no page to evaluate it in"),
+        (Unopened, "test_contract_in_every_state", "there is no page"),
         (Trusting, "test_contract_in_every_state", "Expecting|subscriptable|indices|token|Extra data|UTF-8"),
         (Trusting, "test_hostile", "Expecting|subscriptable|indices|token|Extra data|recursion|digits"),
-        (Counting, "test_determinism", "and was with"),
+        (Counting, "test_determinism", "the flow is not deterministic"),
         (Counting, "test_resume", "other credentials"),
         (Talkative, "test_secrets", "can be seen"),
-        (Undecided, "test_nobody_is_waited_for_for_ever", "though nobody has logged in"),
-        (Restless, "test_nobody_is_waited_for_for_ever", "does not end"),
+        (Undecided, "test_a_login_that_nobody_makes_times_out", "nobody had logged in"),
+        (Restless, "test_a_login_that_nobody_makes_times_out", "did not finish"),
         (Wordy, "test_a_person_logs_in", "cpu_core_num"),
         (Shy, "test_a_person_logs_in", "somebody has logged in"),
     ],
 )
-def test_a_defect_is_caught(flow: type[LoginFlow], name: str, said: str) -> None:
-    with pytest.raises(Exception, match=said):
+def test_a_defect_is_caught(flow: type[LoginFlow], name: str, message: str) -> None:
+    with pytest.raises(Exception, match=message):
         getattr(kit_for(flow), name)()

@@ -1,4 +1,4 @@
-"""Which addresses are public, and which are this machine's own."""
+"""Public addresses, and those of this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOPBACK = [
     "::ffff:127.0.0.1",
     "::127.0.0.1",
     "64:ff9b::7f00:1",
-    # Spellings that a resolver takes for 127.0.0.1.
+    # Spellings that a resolver accepts for 127.0.0.1.
     "127.1",
     "2130706433",
     "0x7f000001",
@@ -82,7 +82,7 @@ def test_is_not_public(address: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*OTHER_NAMES, *LOCAL_NAMES, ""])
-def test_a_name_is_no_public_address(name: str) -> None:
+def test_a_host_name_is_not_a_public_address(name: str) -> None:
     assert not is_public(name)
 
 
@@ -106,7 +106,7 @@ def test_a_name_of_this_machine_is_not_public(name: str) -> None:
     assert not may_be_public(name)
 
 
-def test_brackets_are_no_part_of_an_address() -> None:
+def test_brackets_around_an_address_are_ignored() -> None:
     assert is_loopback("[::1]")
     assert not may_be_public("[::1]")
     assert may_be_public("[2001:4860:4860::8888]")

@@ -1,4 +1,4 @@
-"""Opening connections, and those that are left halfway or lie idle. What proxies make of it is in the contract."""
+"""Open connections, abandon them halfway, and look at idle ones. The transports' contract tests cover proxies."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from contract.base import Contract
 from contract.scripts import get, saw_end, silent, tls_for
 from modelwire.commands import SendRequest
 from modelwire.events import BodyReceived
-from modelwire_io.net.connect import Dialer, is_readable, resolve
+from modelwire_io.net.connect import Dialer, is_readable, resolve_host
 from modelwire_io.net.connect_async import dial
 from modelwire_io.net.deadline_streams import DeadlineStream
 from modelwire_io.net.routes import Route
 from raw_server import OK, PATIENCE, Connection, RawServer, Script
-from transports_under_test import TRIO, Carrier
+from transport_promises import TRIO
+from transport_variants import TransportVariant
 
 
 @pytest.mark.anyio
 class TestIdleConnections:
-    """What came on a connection that nobody reads, wherever it waits."""
+    """Data on a connection that nobody reads is reported, wherever it waits."""
 
     @pytest.fixture(params=["asyncio", "trio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "trio", "uvloop"])
     def anyio_backend(self, request: pytest.FixtureRequest) -> object:
@@ -32,14 +33,14 @@ class TestIdleConnections:
 
     authority = Contract.authority
 
-    async def test_nothing_came(self) -> None:
+    async def test_nothing_is_unread(self) -> None:
         with RawServer(silent) as server:
             stream = await dial(Dialer(), route_to(server))
             assert not stream.has_unread()
             await stream.aclose()
             assert stream.has_unread()
 
-    async def test_a_stream_is_closed_while_a_cancellation_is_under_way(self) -> None:
+    async def test_a_stream_can_be_closed_during_a_cancellation(self) -> None:
         with RawServer(silent, silent) as server:
             streams = [await dial(Dialer(), route_to(server)) for _ in range(2)]
             with anyio.CancelScope() as scope:
@@ -49,7 +50,7 @@ class TestIdleConnections:
             for connection in server.connections:
                 assert await saw_end(connection)
 
-    async def test_the_end_came(self) -> None:
+    async def test_the_end_of_the_connection_is_unread(self) -> None:
         with RawServer(Connection.close) as server:
             stream = await dial(Dialer(), route_to(server))
             with anyio.fail_after(PATIENCE):
@@ -77,7 +78,7 @@ class TestIdleConnections:
             await stream.aclose()
 
 
-def test_a_blocking_connection_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blocking_connection_reports_unread_data_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
@@ -91,7 +92,9 @@ def test_a_blocking_connection_tells_the_same(tmp_path: Path, monkeypatch: pytes
         assert is_readable(connected)
 
 
-def test_a_blocking_connection_tells_what_of_a_record_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blocking_connection_reports_the_rest_of_a_tls_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
@@ -105,38 +108,40 @@ def test_a_blocking_connection_tells_what_of_a_record_is_left(tmp_path: Path, mo
         assert is_readable(connected)
 
 
-def test_a_name_that_nobody_knows_fails_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_the_resolver_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(*_: object, **__: object) -> object:
-        raise socket.gaierror(socket.EAI_NONAME, "nobody knows")
+        raise socket.gaierror(socket.EAI_NONAME, "unknown host")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with pytest.raises(socket.gaierror, match="nobody knows"):
-        resolve("name.example", 80, time.monotonic() + PATIENCE)
+    with pytest.raises(socket.gaierror, match="unknown host"):
+        resolve_host("name.example", 80, time.monotonic() + PATIENCE)
 
 
 LOOPS = {"asyncio": "asyncio", "trio": "trio", "uvloop": ("asyncio", {"use_uvloop": True})}
 
 
 @pytest.mark.anyio
-class TestLeavingHalfway:
-    """A task that is cancelled at any step of a request leaves nothing behind."""
+class TestCancellation:
+    """A task that is cancelled at any step of a request leaves no connection open."""
 
     authority = Contract.authority
     names = Contract.names
 
     @pytest.fixture(params=["h11", "httpx", "httpx2", "aiohttp"])
-    def carrier(self, request: pytest.FixtureRequest) -> Carrier:
-        return Carrier(request.param, "asyncio")
+    def variant(self, request: pytest.FixtureRequest) -> TransportVariant:
+        return TransportVariant(request.param, "asyncio")
 
     @pytest.fixture(params=LOOPS)
-    def anyio_backend(self, request: pytest.FixtureRequest, carrier: Carrier) -> object:
-        if request.param == "trio" and not carrier.keeps(TRIO):
+    def anyio_backend(self, request: pytest.FixtureRequest, variant: TransportVariant) -> object:
+        if request.param == "trio" and not variant.keeps(TRIO):
             pytest.skip(TRIO.instead)
         return LOOPS[request.param]
 
-    # CPython loses the server's socket where the client has reset the connection before TLS begins.
+    # CPython does not close the server's socket if the client resets the connection before TLS begins.
     @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
-    async def test_at_any_step(self, carrier: Carrier, authority: trustme.CA) -> None:
+    async def test_a_cancellation_at_any_step_closes_the_connection(
+        self, variant: TransportVariant, authority: trustme.CA
+    ) -> None:
         tls = tls_for(authority, "127.0.0.1")
 
         def tunnel(connection: Connection) -> None:
@@ -144,19 +149,19 @@ class TestLeavingHalfway:
             try:
                 connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
                 connection.secure(tls)
-                connection.answer(OK[:-1])
+                connection.respond(OK[:-1])
                 connection.wait_for_end()
             except TimeoutError:
                 raise
             except OSError:
-                # Whatever else keeps the server from going on, it is that the client has gone.
+                # Any other error of the server means that the client has closed the connection.
                 connection.saw_end.set()
 
         with RawServer(*[tunnel] * 200) as server:
             has_body = False
             for step in range(200):
-                transport = carrier.open(proxy=server.url)
-                # A little later each time, until it was not too early for the body.
+                transport = variant.open(proxy=server.url)
+                # Cancel a little later at each step, until the body arrives before that.
                 with anyio.move_on_after(step * 0.002):
                     deadline = transport.clock.now() + PATIENCE
                     exchange = transport.open(SendRequest(1, get("https://127.0.0.1/"), deadline))
@@ -174,7 +179,7 @@ class TestLeavingHalfway:
 
 
 def script_of(script: Script) -> Script:
-    """The same, and then wait for the client to go."""
+    """Run a script, then wait for the client to close the connection."""
 
     def extended(connection: Connection) -> None:
         script(connection)

@@ -1,4 +1,4 @@
-"""Streams that keep a deadline, on every event loop: asyncio's own, uvloop's, and trio's."""
+"""Streams with a deadline, on every event loop: asyncio's own, uvloop's, and trio's."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from raw_server import PATIENCE, Connection, RawServer, Script
 
 pytestmark = pytest.mark.anyio
 
-# Seconds: what a test lets pass on purpose, and how late things may be on a busy machine.
-SOON = 0.1
-LATENESS = 1.0
+# Seconds: a time limit that a test waits for, and how late it may end on a busy machine.
+SHORT_S = 0.1
+LATENESS_S = 1.0
 
 
 @pytest.fixture(params=["asyncio", "trio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "trio", "uvloop"])
@@ -37,7 +37,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 @asynccontextmanager
 async def connected(*scripts: Script) -> AsyncIterator[tuple[DeadlineStream, RawServer]]:
-    """A stream to a server that follows a script."""
+    """A stream to a server that runs these scripts."""
     with RawServer(*scripts) as server:
         stream = await dial(Dialer(), Route("http", "127.0.0.1", server.port, None, False))
         try:
@@ -48,7 +48,7 @@ async def connected(*scripts: Script) -> AsyncIterator[tuple[DeadlineStream, Raw
 
 
 def sending(*pieces: bytes) -> Script:
-    """Send each piece as soon as the client has sent a byte."""
+    """A script that sends each piece once the client has sent a byte."""
 
     def script(connection: Connection) -> None:
         for piece in pieces:
@@ -59,27 +59,24 @@ def sending(*pieces: bytes) -> Script:
     return script
 
 
-async def unread(stream: DeadlineStream) -> None:
-    """Wait until something has come that nobody has read."""
+async def until_unread(stream: DeadlineStream) -> None:
     with anyio.fail_after(PATIENCE):
         while not stream.has_unread():
             await anyio.sleep(0.001)
 
 
-async def read_for_ever(stream: DeadlineStream) -> None:
-    """Until it fails."""
+async def read_until_error(stream: DeadlineStream) -> None:
     while True:
         await stream.receive()
 
 
-async def write_for_ever(stream: DeadlineStream) -> None:
-    """Until it fails."""
+async def write_until_error(stream: DeadlineStream) -> None:
     while True:
         await stream.send(b"x")
         await anyio.sleep(0)
 
 
-async def test_gives_no_more_than_is_wanted_and_keeps_the_rest() -> None:
+async def test_receive_returns_at_most_max_bytes_and_the_rest_later() -> None:
     async with connected(sending(b"one two")) as (stream, _):
         await stream.send(b".")
         assert await stream.receive(3) == b"one"
@@ -88,7 +85,7 @@ async def test_gives_no_more_than_is_wanted_and_keeps_the_rest() -> None:
         assert rest.endswith(b"two")
 
 
-async def test_what_came_before_the_end_is_given_before_it() -> None:
+async def test_data_before_the_end_is_returned_before_it() -> None:
     def script(connection: Connection) -> None:
         connection.send(b"last words")
         connection.close()
@@ -103,27 +100,27 @@ async def test_what_came_before_the_end_is_given_before_it() -> None:
 
 
 @pytest.mark.parametrize("drips", [False, True])
-async def test_reading_ends_by_the_deadline_whatever_drips(drips: bool) -> None:
+async def test_reading_ends_by_the_deadline_even_if_data_drips(drips: bool) -> None:
     def script(connection: Connection) -> None:
-        connection.drip(b"x", every=SOON / 10) if drips else connection.wait_for_end()
+        connection.drip(b"x", every=SHORT_S / 10) if drips else connection.wait_for_end()
 
     async with connected(script) as (stream, _):
-        stream.deadline = deadline = time.monotonic() + SOON
+        stream.deadline = deadline = time.monotonic() + SHORT_S
         with pytest.raises(TimeoutError):
-            await read_for_ever(stream)
-        assert deadline - 0.01 <= time.monotonic() < deadline + LATENESS
+            await read_until_error(stream)
+        assert deadline - 0.01 <= time.monotonic() < deadline + LATENESS_S
 
 
-async def test_reading_ends_after_so_much_silence() -> None:
+async def test_reading_ends_after_silence() -> None:
     async with connected(silent) as (stream, _):
-        stream.silence = SOON
+        stream.silence = SHORT_S
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
             await stream.receive()
-        assert SOON - 0.01 <= time.monotonic() - begun < SOON + LATENESS
+        assert SHORT_S - 0.01 <= time.monotonic() - begun < SHORT_S + LATENESS_S
 
 
-async def test_silence_is_counted_anew_for_each_read() -> None:
+async def test_silence_is_counted_from_the_start_of_each_read() -> None:
     def script(connection: Connection) -> None:
         for _ in range(6):
             connection.read(1)
@@ -143,18 +140,18 @@ async def test_a_deadline_may_be_moved_closer() -> None:
         stream.deadline = time.monotonic() + PATIENCE
         await stream.send(b".")
         assert await stream.receive() == b"x"
-        stream.deadline = deadline = time.monotonic() + SOON
+        stream.deadline = deadline = time.monotonic() + SHORT_S
         with pytest.raises(TimeoutError):
             await stream.receive()
-        assert time.monotonic() < deadline + LATENESS
+        assert time.monotonic() < deadline + LATENESS_S
 
 
-async def test_a_slow_reader_stops_the_reading() -> None:
+async def test_a_slow_reader_pauses_reading() -> None:
     sent = 0
 
     def script(connection: Connection) -> None:
         nonlocal sent
-        connection.limit(SOON * 3)
+        connection.limit(SHORT_S * 3)
         try:
             while sent < 64 * 1024 * 1024:
                 connection.send(bytes(64 * 1024))
@@ -166,8 +163,8 @@ async def test_a_slow_reader_stops_the_reading() -> None:
         connection.wait_for_end()
 
     async with connected(script) as (stream, _):
-        await anyio.sleep(SOON * 6)
-        # What the system keeps on both sides, and what the stream does.
+        await anyio.sleep(SHORT_S * 6)
+        # The system buffers some on both sides, and so does the stream.
         assert sent < 16 * 1024 * 1024
         stream.deadline = time.monotonic() + PATIENCE
         received = b""
@@ -175,16 +172,16 @@ async def test_a_slow_reader_stops_the_reading() -> None:
             received = received[-2:] + await stream.receive()
 
 
-async def test_writing_ends_by_the_deadline_where_nobody_reads() -> None:
+async def test_writing_ends_by_the_deadline_if_the_server_does_not_read() -> None:
     def script(connection: Connection) -> None:
         connection.saw_end.wait(PATIENCE)
 
     with RawServer(script) as server:
         stream = await dial(Dialer(), Route("http", "127.0.0.1", server.port, None, False))
-        stream.deadline = deadline = time.monotonic() + SOON
+        stream.deadline = deadline = time.monotonic() + SHORT_S
         with pytest.raises(TimeoutError):
             await stream.send(bytes(64 * 1024 * 1024))
-        assert time.monotonic() < deadline + LATENESS
+        assert time.monotonic() < deadline + LATENESS_S
         await stream.aclose()
         server.connection().saw_end.set()
 
@@ -213,12 +210,12 @@ async def test_writing_to_a_closed_connection_fails() -> None:
     async with connected(script) as (stream, server):
         server.connection().saw_end.set()
         await stream.send(b".")
-        await unread(stream)
+        await until_unread(stream)
         with pytest.raises((OSError, anyio.BrokenResourceError)):
-            await write_for_ever(stream)
+            await write_until_error(stream)
 
 
-async def test_a_reset_is_an_error_and_no_end() -> None:
+async def test_a_reset_is_an_error_not_an_end() -> None:
     def script(connection: Connection) -> None:
         connection.read(1)
         connection.reset()
@@ -230,41 +227,41 @@ async def test_a_reset_is_an_error_and_no_end() -> None:
             await stream.receive()
 
 
-async def test_pours_everything_until_it_is_enough() -> None:
+async def test_delivers_all_data_until_the_callback_returns_true() -> None:
     async with connected(sending(b"one", b"two", b"three", b"four")) as (stream, _):
-        poured: list[bytes] = []
+        delivered: list[bytes] = []
 
-        def take(data: bytes) -> bool:
-            poured.append(data)
-            return b"".join(poured) == b"onetwothree"
+        def on_data(data: bytes) -> bool:
+            delivered.append(data)
+            return b"".join(delivered) == b"onetwothree"
 
         await stream.send(b".")
-        await unread(stream)  # some of it is there before
+        await until_unread(stream)  # some data arrives before
         await stream.send(b"..")
-        await stream.deliver_to(take)
-        assert b"".join(poured) == b"onetwothree"
-        # What comes now is for the next one who reads.
+        await stream.deliver_to(on_data)
+        assert b"".join(delivered) == b"onetwothree"
+        # Data that arrives now is for the next operation.
         await stream.send(b".")
         assert await stream.receive() == b"four"
 
 
-async def test_pours_the_end() -> None:
+async def test_delivers_the_end() -> None:
     def script(connection: Connection) -> None:
         connection.read(1)
         connection.close()
 
     async with connected(script) as (stream, server):
         server.connection().saw_end.set()
-        poured: list[bytes] = []
+        delivered: list[bytes] = []
         await stream.send(b".")
-        await stream.deliver_to(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
-        assert poured == [b""]
-        # And again for who comes later.
-        await stream.deliver_to(lambda data: poured.append(data) or not data)  # type: ignore[func-returns-value]
-        assert poured == [b"", b""]
+        await stream.deliver_to(lambda data: delivered.append(data) or not data)  # type: ignore[func-returns-value]
+        assert delivered == [b""]
+        # The same for a later call.
+        await stream.deliver_to(lambda data: delivered.append(data) or not data)  # type: ignore[func-returns-value]
+        assert delivered == [b"", b""]
 
 
-async def test_pouring_ends_with_what_broke_the_connection() -> None:
+async def test_delivering_ends_with_the_error_of_the_connection() -> None:
     def script(connection: Connection) -> None:
         connection.read(1)
         connection.reset()
@@ -276,56 +273,56 @@ async def test_pouring_ends_with_what_broke_the_connection() -> None:
             await stream.deliver_to(lambda _: False)
 
 
-async def test_pouring_ends_by_a_deadline_that_moves() -> None:
+async def test_delivering_ends_by_a_deadline_that_moves() -> None:
     def script(connection: Connection) -> None:
-        connection.drip(b"x", every=SOON / 10)
+        connection.drip(b"x", every=SHORT_S / 10)
 
     async with connected(script) as (stream, _):
         moved = 0
 
-        def take(data: bytes) -> bool:
+        def on_data(data: bytes) -> bool:
             nonlocal moved
             if moved < 5:
                 moved += 1
-                stream.deadline = time.monotonic() + SOON
+                stream.deadline = time.monotonic() + SHORT_S
             return False
 
-        stream.deadline = time.monotonic() + SOON
+        stream.deadline = time.monotonic() + SHORT_S
         with pytest.raises(TimeoutError):
-            await stream.deliver_to(take)
+            await stream.deliver_to(on_data)
         assert moved == 5
-        assert stream.deadline - 0.01 <= time.monotonic() < stream.deadline + LATENESS
+        assert stream.deadline - 0.01 <= time.monotonic() < stream.deadline + LATENESS_S
 
 
-async def test_pouring_ends_after_so_much_silence() -> None:
+async def test_delivering_ends_after_silence() -> None:
     async with connected(sending(b"x")) as (stream, _):
-        stream.silence = SOON
-        heard = math.inf
+        stream.silence = SHORT_S
+        last_data = math.inf
 
-        def take(data: bytes) -> bool:
-            nonlocal heard
-            heard = time.monotonic()
+        def on_data(data: bytes) -> bool:
+            nonlocal last_data
+            last_data = time.monotonic()
             return False
 
         await stream.send(b".")
         with pytest.raises(TimeoutError):
-            await stream.deliver_to(take)
-        assert heard + SOON - 0.01 <= time.monotonic() < heard + SOON + LATENESS
+            await stream.deliver_to(on_data)
+        assert last_data + SHORT_S - 0.01 <= time.monotonic() < last_data + SHORT_S + LATENESS_S
 
 
-@pytest.mark.parametrize("pours", [False, True])
-async def test_a_task_that_is_cancelled_leaves_the_stream_in_order(pours: bool) -> None:
+@pytest.mark.parametrize("delivers", [False, True])
+async def test_a_stream_can_be_used_after_a_cancelled_operation(delivers: bool) -> None:
     async with connected(sending(b"x")) as (stream, _):
-        with anyio.move_on_after(SOON) as scope:
-            await (stream.deliver_to(lambda _: False) if pours else stream.receive())
+        with anyio.move_on_after(SHORT_S) as scope:
+            await (stream.deliver_to(lambda _: False) if delivers else stream.receive())
         assert scope.cancelled_caught
         await stream.send(b".")
         assert await stream.receive() == b"x"
 
 
-async def test_nothing_is_left_in_the_event_loop(anyio_backend_name: str) -> None:
+async def test_no_timer_is_left_in_the_event_loop(anyio_backend_name: str) -> None:
     if anyio_backend_name != "asyncio":
-        pytest.skip("trio has no timers of ours")
+        pytest.skip("AnyioStream sets no timers")
     async with connected(sending(b"x")) as (stream, _):
         stream.deadline = time.monotonic() + 1000
         await stream.send(b".")
@@ -335,19 +332,19 @@ async def test_nothing_is_left_in_the_event_loop(anyio_backend_name: str) -> Non
         assert [timer for timer in scheduled if not timer.cancelled() and timer.when() > time.monotonic() + 500] == []
 
 
-async def test_tls_refuses_what_came_before_it() -> None:
+async def test_data_before_tls_is_refused() -> None:
     authority = trustme.CA()
     with RawServer(sending(b"a proxy says more than it should")) as server:
         stream = await dial(Dialer(), Route("http", "127.0.0.1", server.port, None, False))
         await stream.send(b".")
-        await unread(stream)
+        await until_unread(stream)
         with pytest.raises((OSError, anyio.BrokenResourceError)):
             await stream.start_tls(tls_for(authority, "127.0.0.1"), "127.0.0.1")
         await stream.aclose()
 
 
-async def test_all_that_came_over_tls_is_read_however_late(anyio_backend: object) -> None:
-    """uvloop forgets what TLS held while the reading was paused: that must be an error there, and no end."""
+async def test_all_data_over_tls_is_read_however_late(anyio_backend: object) -> None:
+    """uvloop drops the data that TLS holds while reading is paused: it must be an error there, not a regular end."""
     authority, trust, size = trustme.CA(), ssl.create_default_context(), 500_000
     authority.configure_trust(trust)
     is_sent = threading.Event()
@@ -377,15 +374,15 @@ async def test_all_that_came_over_tls_is_read_however_late(anyio_backend: object
     assert (error is not None) or received == size
 
 
-async def test_what_may_still_come_after_a_pause_counts_as_unread(anyio_backend_name: str) -> None:
+async def test_data_that_tls_may_hold_after_a_pause_counts_as_unread(anyio_backend_name: str) -> None:
     if anyio_backend_name == "trio":
-        pytest.skip("nothing is read before somebody asks")
+        pytest.skip("trio reads nothing before receive is called")
     async with connected(sending(b"x" * 2_000_000)) as (stream, _):
         await stream.send(b".")
-        await unread(stream)
+        await until_unread(stream)
         assert isinstance(stream, AsyncioStream)
         with anyio.fail_after(PATIENCE):
-            while not vars(stream)["_is_paused"]:
+            while not vars(stream)["_is_read_paused"]:
                 await anyio.sleep(0.001)
         await stream.receive()
         assert stream.has_unread()

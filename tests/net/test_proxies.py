@@ -1,4 +1,4 @@
-"""Which proxy a request goes through."""
+"""The proxy for a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def proxy_for(url: str, environment: Mapping[str, str], given: str | None = None
     return ProxyTable(given, environment).proxy_for(url)
 
 
-# What is given.
+# The caller's proxy.
 
 
 def test_a_given_proxy_is_for_everything() -> None:
@@ -26,12 +26,12 @@ def test_a_given_proxy_is_for_everything() -> None:
         assert proxy_for(url, environment, PROXY) == PROXY
 
 
-def test_an_empty_proxy_is_none_at_all() -> None:
+def test_an_empty_proxy_means_no_proxy_at_all() -> None:
     assert proxy_for("http://example.org/", {"HTTP_PROXY": OTHER}, "") is None
 
 
 @pytest.mark.parametrize("given", ["", PROXY])
-def test_the_environment_is_not_asked_where_a_proxy_is_given(given: str) -> None:
+def test_the_environment_is_ignored_if_a_proxy_is_given(given: str) -> None:
     assert proxy_for("http://example.org/", {"ALL_PROXY": "ftp://nonsense"}, given) == (given or None)
 
 
@@ -59,28 +59,28 @@ def test_variables_in_either_case(name: str, http: str | None, https: str | None
     assert proxy_for("HTTPS://example.org/", {name: PROXY}) == https
 
 
-def test_a_scheme_of_its_own_counts_before_all() -> None:
+def test_the_variable_of_a_scheme_overrides_all_proxy() -> None:
     environment = {"ALL_PROXY": OTHER, "HTTPS_PROXY": PROXY}
     assert proxy_for("https://example.org/", environment) == PROXY
     assert proxy_for("http://example.org/", environment) == OTHER
 
 
 @pytest.mark.parametrize("names", [("HTTP_PROXY", "http_proxy"), ("http_proxy", "HTTP_PROXY")])
-def test_lower_case_counts_before_upper_case(names: tuple[str, str]) -> None:
+def test_lower_case_overrides_upper_case(names: tuple[str, str]) -> None:
     values = {"HTTP_PROXY": OTHER, "http_proxy": PROXY}
     assert proxy_for("http://example.org/", {name: values[name] for name in names}) == PROXY
 
 
-def test_an_empty_variable_is_none() -> None:
+def test_an_empty_variable_means_no_proxy() -> None:
     assert proxy_for("http://example.org/", {"HTTP_PROXY": ""}) is None
     assert proxy_for("http://example.org/", {"HTTP_PROXY": OTHER, "http_proxy": ""}) is None
     assert proxy_for("http://example.org/", {"HTTP_PROXY": "", "ALL_PROXY": PROXY}) == PROXY
 
 
-def test_under_cgi_http_proxy_may_be_what_a_stranger_sent() -> None:
+def test_under_cgi_http_proxy_is_ignored_because_a_client_can_set_it() -> None:
     environment = {"REQUEST_METHOD": "GET", "HTTP_PROXY": OTHER}
     assert proxy_for("http://example.org/", environment) is None
-    # No header becomes a variable in lower case, nor one of another name.
+    # A header cannot become a variable in lower case, or HTTPS_PROXY.
     assert proxy_for("http://example.org/", environment | {"http_proxy": PROXY}) == PROXY
     assert proxy_for("https://example.org/", environment | {"HTTPS_PROXY": PROXY}) == PROXY
 
@@ -198,13 +198,15 @@ BAD = [
 
 @pytest.mark.parametrize("url", BAD)
 def test_a_proxy_that_cannot_work_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput, match=r"^the proxy is '.*', which is no proxy: write http://HOST:PORT or socks5"):
+    with pytest.raises(
+        InvalidInput, match=r"^the proxy is '.*', which is not a proxy URL: write http://HOST:PORT or socks5"
+    ):
         ProxyTable(url, {})
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
 def test_a_bad_proxy_of_the_environment_is_named(name: str) -> None:
-    with pytest.raises(InvalidInput, match=rf"^{name} is 'ftp://proxy\.example', which is no proxy"):
+    with pytest.raises(InvalidInput, match=rf"^{name} is 'ftp://proxy\.example', which is not a proxy URL"):
         ProxyTable(None, {name.lower(): "ftp://proxy.example"})
 
 

@@ -1,4 +1,4 @@
-"""How a request gets to its server, and what stands in its request line and headers then."""
+"""The route of a request, and its request line and headers there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def get(url: str, *, public_only: bool = False) -> Request:
     return Request(method="GET", url=url, public_only=public_only)
 
 
-def by(proxy: str) -> ProxyTable:
+def through(proxy: str) -> ProxyTable:
     return ProxyTable(proxy, {})
 
 
@@ -33,7 +33,7 @@ def test_a_route_is_scheme_host_and_port(url: str, route: Route) -> None:
 
 
 @pytest.mark.parametrize("url", ["http:///", "http://?a", "http://[::1", "http://a:99999/", "http://a:port/"])
-def test_a_url_that_names_no_host_is_a_failure_to_connect(url: str) -> None:
+def test_an_invalid_url_is_a_failure_to_connect(url: str) -> None:
     with pytest.raises(ConnectError):
         find_route(get(url), DIRECT)
 
@@ -49,8 +49,8 @@ def test_a_url_that_names_no_host_is_a_failure_to_connect(url: str) -> None:
         ("http://:only@p.example", Proxy("http", "p.example", 80, "", "only")),
     ],
 )
-def test_a_proxy_is_taken_apart(url: str, proxy: Proxy) -> None:
-    route = find_route(get("http://name.example/"), by(url))
+def test_a_proxy_url_is_parsed(url: str, proxy: Proxy) -> None:
+    route = find_route(get("http://name.example/"), through(url))
     assert route.proxy == proxy
     assert "p@ss" not in repr(route)
 
@@ -65,7 +65,7 @@ def test_a_proxy_is_taken_apart(url: str, proxy: Proxy) -> None:
     ],
 )
 def test_a_proxy_reads_requests_or_passes_bytes_on(proxy: str, url: str, is_tunnelled: bool) -> None:
-    assert find_route(get(url), by(proxy)).is_tunnelled is is_tunnelled
+    assert find_route(get(url), through(proxy)).is_tunnelled is is_tunnelled
 
 
 TARGETS = {
@@ -83,14 +83,14 @@ TARGETS = {
 def test_a_target_is_the_rest_of_the_url(url: str, target: str) -> None:
     request = get(url)
     assert find_route(request, DIRECT).target(request) == target
-    assert find_route(request, by("socks5://p.example")).target(request) == target
+    assert find_route(request, through("socks5://p.example")).target(request) == target
 
 
 @pytest.mark.parametrize(("url", "target"), TARGETS.items())
-def test_for_a_proxy_that_reads_it_is_all_of_it_without_the_password(url: str, target: str) -> None:
+def test_for_a_proxy_that_reads_requests_it_is_the_whole_url_without_the_password(url: str, target: str) -> None:
     request = get(url)
     port = ":8080" if ":8080" in url else ""
-    assert find_route(request, by("http://p.example")).target(request) == f"http://name.example{port}{target}"
+    assert find_route(request, through("http://p.example")).target(request) == f"http://name.example{port}{target}"
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_for_a_proxy_that_reads_it_is_all_of_it_without_the_password(url: str, t
         ),
     ],
 )
-def test_framing_stands_before_the_headers_that_are_given(
+def test_framing_comes_before_the_headers_of_the_request(
     request_: Request, headers: tuple[tuple[str, str], ...]
 ) -> None:
     assert find_route(request_, DIRECT).headers(request_) == headers
 
 
-def test_a_password_is_for_the_proxy_that_reads_it_alone() -> None:
+def test_only_a_proxy_that_reads_requests_gets_its_password_in_a_header() -> None:
     secret = ("Proxy-Authorization", "Basic dTpww6k=")
     for proxy, url, is_shown in (
         ("http://u:p%C3%A9@p.example", "http://a/", True),
@@ -119,14 +119,14 @@ def test_a_password_is_for_the_proxy_that_reads_it_alone() -> None:
         ("socks5://u:p%C3%A9@p.example", "http://a/", False),
         ("http://p.example", "http://a/", False),
     ):
-        assert (secret in find_route(get(url), by(proxy)).headers(get(url))) is is_shown
+        assert (secret in find_route(get(url), through(proxy)).headers(get(url))) is is_shown
 
 
 @pytest.mark.parametrize("proxy", ["", "http://p.example", "socks5://p.example", "socks5h://p.example"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::ffff:10.0.0.1]", "2130706433"])
-def test_what_is_not_public_by_its_name_has_no_route(proxy: str, host: str) -> None:
+def test_a_host_that_is_evidently_not_public_has_no_route(proxy: str, host: str) -> None:
     with pytest.raises(ConnectError, match="not at a public address") as raised:
-        find_route(get(f"http://{host}/?secret", public_only=True), by(proxy))
+        find_route(get(f"http://{host}/?secret", public_only=True), through(proxy))
     assert "secret" not in str(raised.value)
 
 
@@ -134,5 +134,5 @@ def test_what_is_not_public_by_its_name_has_no_route(proxy: str, host: str) -> N
     ("proxy", "is_checked"),
     [("", True), ("socks5://p.example", True), ("socks5h://p.example", False), ("http://p.example", False)],
 )
-def test_addresses_are_looked_at_where_names_are_resolved_here(proxy: str, is_checked: bool) -> None:
-    assert find_route(get("http://name.example/", public_only=True), by(proxy)).public_only is is_checked
+def test_addresses_are_checked_if_the_client_resolves_the_name(proxy: str, is_checked: bool) -> None:
+    assert find_route(get("http://name.example/", public_only=True), through(proxy)).public_only is is_checked

@@ -1,4 +1,4 @@
-"""Cromicle, as its page speaks to it."""
+"""Cromicle's wire, as its page uses it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_request() -> None:
     assert json.loads(request.body) == {
         "message": "Привет, world",
         "token": "abc",
-        # As sha256sum has it for abc and the message.
+        # The output of sha256sum for abc and the message.
         "hash": "de67378b51d7683cc7e7e70f9546170ec86875b6f4ba4f9fff645f0a55ee287c",
     }
     assert request.repeatable
@@ -52,7 +52,7 @@ def test_the_constants_are_options() -> None:
     assert json.loads(request.body)["hash"] == hashlib.sha256(b"tx").hexdigest()
 
 
-def test_the_answer_is_raw_text() -> None:
+def test_the_answer_is_plain_text() -> None:
     session = play(CromicleChat(messages="x"), say(TEXT))
     assert session.outputs == [TextDelta(TEXT)]
     assert session.succeeded
@@ -84,7 +84,7 @@ def test_an_answer_cut_off_in_a_character_is_a_failure() -> None:
     assert (failure.kind, failure.text) == ("truncated", "Gr")
 
 
-def test_an_answer_cut_off_is_a_failure_with_what_came() -> None:
+def test_an_answer_cut_off_is_a_failure_with_its_text() -> None:
     failure = play(CromicleChat(messages="x"), Broken(kind="network", after=say("Hel"))).failure
     assert (failure.kind, failure.text) == ("network", "Hel")
 
@@ -114,11 +114,11 @@ def test_an_empty_prompt_is_refused(messages: str | list[dict[str, object]]) -> 
         CromicleChat(messages=messages)
 
 
-def test_a_flow_does_not_show_what_it_was_asked() -> None:
+def test_a_flow_does_not_show_its_prompt() -> None:
     assert "diary" not in repr(CromicleChat(messages="my diary", options=CromicleOptions(token="my diary")))
 
 
 def test_what_the_catalog_says() -> None:
-    assert (PROVIDER.name, PROVIDER.kind, PROVIDER.answers) == ("cromicle", "chat", "no")
-    assert PROVIDER.default_model == "gpt-3.5-turbo"
+    assert (PROVIDER.name, PROVIDER.flows, PROVIDER.status) == ("cromicle", {"chat": CromicleChat}, "gone")
+    assert CromicleChat.default_model == "gpt-3.5-turbo"
     assert PROVIDER.credentials is None

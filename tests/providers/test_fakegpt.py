@@ -1,4 +1,4 @@
-"""FakeGpt, as its page speaks to it."""
+"""FakeGpt's wire, as its page uses it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from modelwire.providers.fakegpt import PROVIDER, FakeGptChat, FakeGptCredential
 from played_flow import (
     ENTROPY,
     Broken,
+    PlayedFlow,
     ScriptedResponse,
-    Session,
     begin,
     bytewise,
     cuts,
@@ -52,14 +52,14 @@ LOGGED_IN = say("", 200, set_cookie="session=cookie-value-1; Path=/; HttpOnly")
 SESSION = say_json({"accessToken": "access-token-1", "user": {"id": 5}})
 LOGIN = (LOADS, LOGGED_IN, SESSION)
 
-KEPT = FakeGptCredentials(
-    access_token="kept-token-1",
-    cookies=(Cookie(name="session", value="kept-cookie-1", domain="chat-shared2.zhile.io"),),
+STORED = FakeGptCredentials(
+    access_token="stored-token-1",
+    cookies=(Cookie(name="session", value="stored-cookie-1", domain="chat-shared2.zhile.io"),),
 )
 
 
 def message(text: object, message_type: object = "next") -> bytes:
-    """One event of the answer: the text so far."""
+    """An event with the text so far."""
     body = {"message": {"metadata": {"message_type": message_type}, "content": {"parts": [text]}}, "error": None}
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
@@ -71,9 +71,9 @@ def stream(*events: bytes) -> ScriptedResponse:
     return say(b"".join(events), content_type="text/event-stream")
 
 
-def answered(*events: bytes) -> Session:
-    """A session with kept credentials whose answer is these events."""
-    return play(FakeGptChat(messages="Hello", credentials=KEPT), stream(*events))
+def answered(*events: bytes) -> PlayedFlow:
+    """A session with stored credentials whose answer is these events."""
+    return play(FakeGptChat(messages="Hello", credentials=STORED), stream(*events))
 
 
 # The steps.
@@ -108,11 +108,11 @@ def test_the_login() -> None:
     assert re.fullmatch(r"[a-z0-9]{10}", password)
 
 
-def test_the_password_is_drawn_from_the_entropy_that_is_never_recorded() -> None:
+def test_the_password_is_drawn_from_the_secret_entropy() -> None:
     def password(secret_entropy: bytes) -> str:
-        session = Session(FakeGptChat(messages="x"))
+        session = PlayedFlow(FakeGptChat(messages="x"))
         session.start(ENTROPY, secret_entropy)
-        session.answer(LOADS)
+        session.respond(LOADS)
         return form(session.request)[1][1]
 
     assert password(b"one") == password(b"one") != password(b"two")
@@ -124,8 +124,8 @@ def test_the_shared_token_is_drawn_at_random() -> None:
     assert drawn == {f"load-token-{i}" for i in range(4)}
 
 
-def test_the_question() -> None:
-    session = begin(FakeGptChat(messages="Привет", credentials=KEPT))
+def test_the_chat_request() -> None:
+    session = begin(FakeGptChat(messages="Привет", credentials=STORED))
     body = json.loads(session.request.body)
     ids = [uuid.UUID(body["messages"][0].pop("id")), uuid.UUID(body.pop("parent_message_id"))]
     assert {one.version for one in ids} == {4}
@@ -149,14 +149,14 @@ def test_the_question() -> None:
     }
 
 
-def test_the_question_has_other_ids_at_each_try() -> None:
-    session = play(FakeGptChat(messages="x", credentials=KEPT), say("", 503))
+def test_the_chat_request_has_new_ids_at_each_attempt() -> None:
+    session = play(FakeGptChat(messages="x", credentials=STORED), say("", 503))
     first, second = (json.loads(request.body) for request in session.requests)
     assert first["messages"][0]["id"] != second["messages"][0]["id"]
     assert first["parent_message_id"] != second["parent_message_id"]
 
 
-def test_the_time_of_the_loads_is_that_of_each_try() -> None:
+def test_the_request_of_the_loads_has_the_time_of_each_attempt() -> None:
     session = play(FakeGptChat(messages="x"), say("", 503, retry_after="10"))
     first, second = (int(dict(query(request))["t"]) for request in session.requests)
     assert second >= first + 10
@@ -192,13 +192,13 @@ def test_one_cookie_store_for_all_requests() -> None:
     cookies = [header_map(request).get("cookie", "") for request in session.requests]
     assert cookies[0] == ""
     assert cookies[1] == "a=1"
-    # d belongs to /auth, where it was set.
+    # d belongs to /auth, which set it.
     assert sorted(cookies[2].split("; ")) == ["a=1", "b=2", "c=3"]
     assert sorted(cookies[3].split("; ")) == ["a=5", "b=2", "c=3"]
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 303, 307, 308])
-def test_a_login_may_be_answered_with_a_redirect(status: int) -> None:
+def test_a_login_may_respond_with_a_redirect(status: int) -> None:
     logged_in = say("", status, set_cookie="session=cookie-value-1; Path=/", location="/")
     session = play(FakeGptChat(messages="x"), LOADS, logged_in, SESSION)
     assert header_map(session.request)["cookie"] == "session=cookie-value-1"
@@ -207,58 +207,60 @@ def test_a_login_may_be_answered_with_a_redirect(status: int) -> None:
 # Credentials.
 
 
-def test_credentials_are_told_before_they_are_used() -> None:
+def test_credentials_are_emitted_before_they_are_used() -> None:
     session = play(FakeGptChat(messages="x"), LOADS, LOGGED_IN)
-    batch = session.answer(SESSION)
+    batch = session.respond(SESSION)
     (changed,) = session.outputs
     assert batch[0] == changed
     assert isinstance(changed, CredentialsChanged)
     assert changed.credentials is not None
     assert changed.credentials["access_token"] == "access-token-1"
     assert [cookie["value"] for cookie in changed.credentials["cookies"]] == ["cookie-value-1"]
-    # What was told is what the next flow takes.
+    # The next flow takes the emitted credentials.
     held = msgspec.convert(json.loads(json.dumps(changed.credentials)), FakeGptCredentials)
     again = begin(FakeGptChat(messages="x", credentials=held))
     assert header_map(again.request) == header_map(session.request)
 
 
-def test_kept_credentials_are_used_without_a_login() -> None:
+def test_stored_credentials_are_used_without_a_login() -> None:
     session = answered(message("Hi"), DONE)
     assert [request.url for request in session.requests] == [f"{SITE}/api/conversation"]
     headers = header_map(session.requests[0])
-    assert headers["x-authorization"] == "Bearer kept-token-1"
-    assert headers["cookie"] == "session=kept-cookie-1"
+    assert headers["x-authorization"] == "Bearer stored-token-1"
+    assert headers["cookie"] == "session=stored-cookie-1"
     assert session.outputs == [TextDelta("Hi")]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_kept_credentials_that_are_refused_are_dropped_and_replaced_once(status: int) -> None:
-    session = play(FakeGptChat(messages="x", credentials=KEPT), say("no", status), *LOGIN, stream(message("Hi"), DONE))
+def test_refused_stored_credentials_are_dropped_and_replaced_once(status: int) -> None:
+    session = play(
+        FakeGptChat(messages="x", credentials=STORED), say("no", status), *LOGIN, stream(message("Hi"), DONE)
+    )
     assert session.succeeded
     dropped, issued, text = session.outputs
     assert dropped == CredentialsChanged(None)
     assert isinstance(issued, CredentialsChanged)
     assert issued.credentials is not None
     assert text == TextDelta("Hi")
-    assert "kept" not in str(session.requests[-1].headers)
+    assert "stored" not in str(session.requests[-1].headers)
 
 
-def test_a_login_of_its_own_that_is_refused_is_a_failure() -> None:
-    session = play(FakeGptChat(messages="x", credentials=KEPT), say("", 401), *LOGIN, say("blocked", 403))
+def test_a_refused_login_of_its_own_is_a_failure() -> None:
+    session = play(FakeGptChat(messages="x", credentials=STORED), say("", 401), *LOGIN, say("blocked", 403))
     assert (session.failure.kind, session.failure.status) == ("refused", 403)
     assert "blocked" in session.failure.message
     assert session.outputs[-1] == CredentialsChanged(None)
     assert len(session.requests) == 5
 
 
-def test_no_second_login_where_the_first_was_its_own() -> None:
+def test_no_second_login_if_the_first_was_its_own() -> None:
     session = play(FakeGptChat(messages="x"), *LOGIN, say("", 401))
     assert session.failure.kind == "refused"
     assert len(session.requests) == 4
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
-def test_refused_while_logging_in(step: int) -> None:
+def test_a_login_that_is_refused(step: int) -> None:
     session = play(FakeGptChat(messages="x"), *LOGIN[:step], say("", 403))
     assert session.failure.kind == "refused"
 
@@ -266,17 +268,17 @@ def test_refused_while_logging_in(step: int) -> None:
 def test_nothing_of_a_login_is_shown() -> None:
     session = play(FakeGptChat(messages="x"), *LOGIN)
     password = form(session.requests[1])[1][1]
-    session.answer(say(f"load-token-1 {password} cookie-value-1 access-token-1", 400))
+    session.respond(say(f"load-token-1 {password} cookie-value-1 access-token-1", 400))
     assert session.failure.message == (
         f"{SITE}/api/conversation answered with status 400: [secret] [secret] [secret] [secret]"
     )
     assert "token-1" not in session.flow.snapshot()
 
 
-def test_after_a_login_a_snapshot_takes_its_credentials_along_or_logs_in_again() -> None:
+def test_a_snapshot_after_a_login_needs_its_credentials_or_logs_in_again() -> None:
     session = play(FakeGptChat(messages="x"), *LOGIN)
-    with_credentials = begin(through_json(session.flow, KEPT))
-    assert header_map(with_credentials.request)["x-authorization"] == "Bearer kept-token-1"
+    with_credentials = begin(through_json(session.flow, STORED))
+    assert header_map(with_credentials.request)["x-authorization"] == "Bearer stored-token-1"
     without = play(through_json(session.flow), *LOGIN, stream(message("Hi"), DONE))
     assert without.succeeded
 
@@ -290,20 +292,20 @@ def test_the_answer_grows() -> None:
     assert session.succeeded
 
 
-def test_defect_done_is_an_end_whatever_its_line_ends_in() -> None:
+def test_defect_done_is_an_end_with_any_line_end() -> None:
     for end in (b"\n\n", b"\r\n\r\n", b"\r\r"):
         session = play(
-            FakeGptChat(messages="x", credentials=KEPT),
+            FakeGptChat(messages="x", credentials=STORED),
             ScriptedResponse(body=message("Hi") + b"data: [DONE]" + end, stays_open=True),
         )
         assert session.succeeded
 
 
-def test_nothing_after_done_is_told() -> None:
+def test_nothing_after_done_is_emitted() -> None:
     assert answered(message("Hi"), DONE, message("Hi there"), b"data: garbage\n\n").text == "Hi"
 
 
-def test_defect_a_shrinking_text_says_nothing_until_it_grows_past_what_was_shown() -> None:
+def test_defect_a_shrinking_text_emits_nothing_until_it_is_longer_than_the_shown_one() -> None:
     session = answered(message("Hello"), message("Hel"), message(""), message("Hello w"), DONE)
     assert session.outputs == [TextDelta("Hello"), TextDelta(" w")]
 
@@ -315,18 +317,16 @@ def test_a_text_that_changes_is_replaced() -> None:
 
 
 @given(st.lists(st.text("ab🐉", max_size=4), min_size=1, max_size=6), st.data())
-def test_what_is_shown_is_the_longest_of_the_last_texts_whatever_the_chunks(
-    texts: list[str], data: st.DataObject
-) -> None:
+def test_the_longest_of_the_last_texts_is_shown_for_any_chunks(texts: list[str], data: st.DataObject) -> None:
     body = b"".join(map(message, texts)) + DONE
     chunks = data.draw(cuts(body))
-    session = play(FakeGptChat(messages="x", credentials=KEPT), ScriptedResponse(chunks=chunks))
+    session = play(FakeGptChat(messages="x", credentials=STORED), ScriptedResponse(chunks=chunks))
     assert session.succeeded
     assert session.text.startswith(texts[-1])
     assert session.text in texts or session.text == ""
 
 
-def test_others_are_skipped() -> None:
+def test_other_events_are_skipped() -> None:
     session = answered(
         b": comment\n\n",
         message("not this", "continue"),
@@ -358,8 +358,8 @@ def test_a_stream_that_ends_without_done_is_a_failure_with_its_text() -> None:
     assert (failure.kind, failure.text) == ("truncated", "Hel")
 
 
-def test_defect_errors_are_told_html_instead_of_events() -> None:
-    session = play(FakeGptChat(messages="x", credentials=KEPT), say("<!DOCTYPE html><title>Just a moment</title>"))
+def test_defect_html_instead_of_events_is_reported() -> None:
+    session = play(FakeGptChat(messages="x", credentials=STORED), say("<!DOCTYPE html><title>Just a moment</title>"))
     assert session.failure.kind == "no_answer"
     assert "an HTML page (a login, captcha or maintenance page?)" in session.failure.message
 
@@ -376,7 +376,7 @@ def test_defect_errors_are_told_html_instead_of_events() -> None:
         (b'{"message": {"content": {"parts": ' + b"[" * 100_000 + b"}}}", "nested too deeply"),
     ],
 )
-def test_defect_errors_are_told_an_event_of_another_shape(data: bytes, path: str) -> None:
+def test_defect_an_event_of_another_shape_is_reported(data: bytes, path: str) -> None:
     session = answered(message("Hel"), b"data: " + data + b"\n\n")
     assert session.failure.kind == "protocol"
     assert path in session.failure.message
@@ -390,19 +390,19 @@ def test_invalid_utf8_in_an_event_is_replaced() -> None:
 def test_chunking_does_not_matter() -> None:
     body = b"\xef\xbb\xbf: hi\r\n\r\n" + message("Grüße 🐉").replace(b"\n", b"\r\n") + message("Grüße 🐉!") + DONE
     for chunks in (bytewise(body), *two_part_cuts(body)):
-        session = play(FakeGptChat(messages="x", credentials=KEPT), ScriptedResponse(chunks=chunks))
+        session = play(FakeGptChat(messages="x", credentials=STORED), ScriptedResponse(chunks=chunks))
         assert session.outputs == [TextDelta("Grüße 🐉"), TextDelta("!")]
 
 
 def test_keep_alive_comments_do_not_keep_a_stalled_answer_alive() -> None:
-    session = begin(FakeGptChat(messages="x", credentials=KEPT, limits=Limits(idle=10.0, tries=1)))
+    session = begin(FakeGptChat(messages="x", credentials=STORED, limits=Limits(idle=10.0, tries=1)))
     session.deliver(ResponseStarted(1, 200, ()))
     for _ in range(10):
         session.deliver(BodyReceived(1, b": ping\n\n"), after=1)
     assert session.failure.kind == "timeout"
 
 
-# What the other steps may come to.
+# Failures of the other steps.
 
 
 def test_defect_empty_loads_are_a_failure() -> None:
@@ -437,21 +437,21 @@ def test_a_token_that_no_header_can_carry_is_a_failure(token: str) -> None:
     assert token not in session.failure.message
 
 
-def test_resumed_in_the_middle_of_an_answer_it_begins_again() -> None:
-    session = begin(FakeGptChat(messages="x", credentials=KEPT))
-    session.answer(ScriptedResponse(body=message("Hel"), stays_open=True))
-    restored = play(through_json(session.flow, KEPT), stream(message("Hello"), DONE))
+def test_a_flow_restored_in_the_middle_of_an_answer_restarts() -> None:
+    session = begin(FakeGptChat(messages="x", credentials=STORED))
+    session.respond(ScriptedResponse(body=message("Hel"), stays_open=True))
+    restored = play(through_json(session.flow, STORED), stream(message("Hello"), DONE))
     assert restored.outputs == [Restarted(), TextDelta("Hello")]
 
 
-def test_a_broken_answer_is_not_asked_for_twice() -> None:
-    flow = FakeGptChat(messages="x", credentials=KEPT)
+def test_a_broken_answer_is_not_requested_twice() -> None:
+    flow = FakeGptChat(messages="x", credentials=STORED)
     session = play(flow, Broken(kind="network", after=stream(message("Hel"))))
     assert (session.failure.kind, session.failure.text) == ("network", "Hel")
 
 
-def test_the_host_is_named_though_cookies_are_held() -> None:
-    failure = play(FakeGptChat(messages="x", credentials=KEPT), say("", 404)).failure
+def test_messages_name_the_host_despite_stored_cookies() -> None:
+    failure = play(FakeGptChat(messages="x", credentials=STORED), say("", 404)).failure
     assert failure.message == f"{SITE}/api/conversation answered with status 404"
 
 
@@ -460,27 +460,27 @@ def test_there_is_one_cookie_store_for_all() -> None:
         body=message("Hello") + DONE,
         headers=(("content-type", "text/event-stream"), ("set-cookie", "seen=cookie-two; Path=/")),
     )
-    (changed,) = play(FakeGptChat(messages="x", credentials=KEPT), answer).all(CredentialsChanged)
+    (changed,) = play(FakeGptChat(messages="x", credentials=STORED), answer).all(CredentialsChanged)
     assert changed.credentials is not None
-    assert [cookie["value"] for cookie in changed.credentials["cookies"]] == ["kept-cookie-1", "cookie-two"]
+    assert [cookie["value"] for cookie in changed.credentials["cookies"]] == ["stored-cookie-1", "cookie-two"]
 
 
-def test_credentials_are_taken_as_they_were_told() -> None:
-    told = msgspec.to_builtins(KEPT)
-    assert FakeGptChat(messages="x", credentials=told).credentials == KEPT
+def test_emitted_credentials_are_accepted_by_the_next_flow() -> None:
+    emitted = msgspec.to_builtins(STORED)
+    assert FakeGptChat(messages="x", credentials=emitted).credentials == STORED
     with pytest.raises(InvalidInput, match="the credentials do not fit"):
         FakeGptChat(messages="x", credentials={"token": "x"})  # type: ignore[arg-type]
 
 
 def test_a_login_of_another_process_is_not_a_login_of_its_own() -> None:
     session = begin(FakeGptChat(messages="x")).play(LOADS, LOGGED_IN, SESSION)
-    restored = play(through_json(session.flow, KEPT), say("", 401))
+    restored = play(through_json(session.flow, STORED), say("", 401))
     assert restored.request.url.startswith(f"{SITE}/api/loads")
 
 
-def test_credentials_show_nothing() -> None:
-    assert repr(KEPT) == "FakeGptCredentials(<access_token, cookies>)"
-    assert "kept" not in repr(FakeGptChat(messages="x", credentials=KEPT))
+def test_the_repr_of_credentials_shows_nothing() -> None:
+    assert repr(STORED) == "FakeGptCredentials(<access_token, cookies>)"
+    assert "stored" not in repr(FakeGptChat(messages="x", credentials=STORED))
 
 
 def test_another_model_is_refused() -> None:
@@ -489,13 +489,13 @@ def test_another_model_is_refused() -> None:
 
 
 def test_what_the_catalog_says() -> None:
-    assert (PROVIDER.name, PROVIDER.answers, PROVIDER.website) == ("fakegpt", "no", SITE)
+    assert (PROVIDER.name, PROVIDER.status, PROVIDER.website) == ("fakegpt", "gone", SITE)
     assert PROVIDER.credentials is FakeGptCredentials
 
 
-def test_a_login_that_another_has_made_is_used_instead_of_a_new_one() -> None:
-    for replies in ((), (LOADS,), (LOADS, LOGGED_IN)):
-        session = play(FakeGptChat(messages="Hello"), *replies)
+def test_the_login_of_another_flow_is_used_instead_of_a_new_one() -> None:
+    for responses in ((), (LOADS,), (LOADS, LOGGED_IN)):
+        session = play(FakeGptChat(messages="Hello"), *responses)
         before = session.flow.awaits_credentials
         session.deliver(CredentialsReplaced({"access_token": "another-token"}))
         assert (before, session.flow.awaits_credentials) == (True, False)

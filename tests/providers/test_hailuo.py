@@ -1,4 +1,4 @@
-"""Hailuo AI, as its page speaks to it."""
+"""Hailuo AI's wire, as its page uses it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from modelwire.providers.hailuo import (
 from played_flow import (
     NOW,
     Broken,
+    PlayedFlow,
     ScriptedResponse,
-    Session,
     begin,
     bytewise,
     header,
@@ -73,7 +73,7 @@ def event(kind: str, data: object) -> bytes:
 
 
 def said(text: object) -> bytes:
-    """The text so far."""
+    """An event with the text so far."""
     return event("message_result", {"data": {"messageResult": {"content": text, "msgID": "1"}}, "type": 2})
 
 
@@ -84,12 +84,12 @@ def sent(**result: object) -> bytes:
 CLOSE = event("close_chunk", {})
 
 
-def answered(*events: bytes, **fields: Any) -> Session:
+def answered(*events: bytes, **fields: Any) -> PlayedFlow:
     return play(hailuo(**fields), say(b"".join(events), content_type="text/event-stream"))
 
 
 def multipart(request: Request) -> dict[str, str]:
-    """The fields of a multipart body, as the standard library reads it; all are plain text."""
+    """The fields of a multipart body, which are all plain text, read by the standard library."""
     parser = email.parser.BytesParser(EmailMessage, policy=email.policy.HTTP)
     parsed = parser.parsebytes(f"content-type: {header(request, 'content-type')}\r\n\r\n".encode() + request.body)
     assert parsed.get_content_type() == "multipart/form-data"
@@ -156,7 +156,7 @@ def assert_signed(request: Request, prefix: str = SITE) -> None:
 
 
 def test_a_signature_worked_out_by_hand() -> None:
-    # Each step with `printf %s ... | md5sum`.
+    # Each step is the output of `printf %s ... | md5sum`.
     path = (
         "%2Fv4%2Fapi%2Fchat%2Fmsg%3Fdevice_platform%3Dweb%26biz_id%3D2%26app_id%3D3001%26version_code%3D22201%26lang"
         "%3Den%26uuid%3Duuid-12345%26device_id%3Ddevice-12345%26os_name%3DLinux%26browser_name%3Dchrome%26"
@@ -176,7 +176,7 @@ def test_a_signature_worked_out_by_hand() -> None:
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip),
     st.integers(10**9, 2 * 10**9),
 )
-def test_any_text_is_signed_and_sent_as_it_is(text: str, now: int) -> None:
+def test_any_text_is_signed_and_sent_unchanged(text: str, now: int) -> None:
     request = begin(hailuo(text), now=now).request
     content = request.body.split(b'name="msgContent"\r\n\r\n', 1)[1].split(b"\r\n------modelwire", 1)[0].decode()
     assert content == text
@@ -191,30 +191,30 @@ def test_line_ends_are_sent_but_not_signed() -> None:
     assert yy == signed_by_hand(request.url.removeprefix(SITE), "abcd", "1700000000250")
 
 
-def test_below_a_base_the_path_is_signed_without_it() -> None:
+def test_the_signature_leaves_out_the_path_of_a_base_url() -> None:
     base = "http://127.0.0.1:8000/hailuo"
     request = begin(hailuo(endpoints=HailuoEndpoints(site=base))).request
     assert request.url.startswith(f"{base}/v4/api/chat/msg?")
     assert_signed(request, base)
 
 
-def test_defect_a_request_is_signed_anew_for_each_try() -> None:
+def test_defect_each_attempt_has_a_new_signature() -> None:
     session = begin(hailuo())
-    session.answer(say("", 503, retry_after="5"))
+    session.respond(say("", 503, retry_after="5"))
     session.sleep_on()
     first, second = session.requests
     assert int(dict(query(second))["unix"]) >= int(dict(query(first))["unix"]) + 5000
     assert_signed(second)
-    assert header(first, "content-type") != header(second, "content-type"), "a boundary of its own"
+    assert header(first, "content-type") != header(second, "content-type"), "each attempt has its own boundary"
 
 
-def test_defect_a_request_is_signed_with_its_own_time_not_that_of_the_login() -> None:
+def test_defect_the_signature_has_the_time_of_the_request() -> None:
     request = begin(hailuo(), now=NOW + 86_400).request
     assert dict(query(request))["unix"] == "1700086400250"
     assert_signed(request)
 
 
-def test_the_browser_of_the_login_is_the_one_that_asks() -> None:
+def test_the_request_names_the_browser_of_the_login() -> None:
     device = HailuoCredentials(
         token="token-12345",
         uuid="u",
@@ -271,19 +271,19 @@ def test_without_credentials_a_login_is_required() -> None:
     assert session.requests == []
 
 
-def test_an_empty_token_is_no_login() -> None:
+def test_an_empty_token_does_not_count_as_a_login() -> None:
     assert begin(hailuo(credentials=HailuoCredentials(token=""))).failure.kind == "login_required"
 
 
-def test_where_to_log_in_may_be_set() -> None:
+def test_the_page_of_the_login_may_be_set() -> None:
     options = HailuoOptions(login_url="https://login.example/")
     assert begin(hailuo(credentials=None, options=options)).log[0] == LoginRequired(
         "Hailuo AI", "https://login.example/"
     )
-    assert PROVIDER.environment == {"HAILUO_LOGIN_URL": "options.login_url"}
+    assert PROVIDER.environment == {"options.login_url": ("HAILUO_LOGIN_URL",)}
 
 
-def test_with_a_token_alone_a_device_is_drawn_once_and_kept() -> None:
+def test_with_a_token_alone_a_device_is_drawn_once_and_stored() -> None:
     session = begin(hailuo(credentials=HailuoCredentials(token="token-12345")))
     (changed,) = session.outputs
     assert isinstance(changed, CredentialsChanged)
@@ -305,7 +305,7 @@ def test_half_a_device_is_completed() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_login_that_is_refused_is_required_again(status: int) -> None:
+def test_after_a_refused_login_a_login_is_required(status: int) -> None:
     session = play(hailuo(), say("expired", status))
     assert session.outputs == [LoginRequired("Hailuo AI", SITE)]
     assert (session.failure.kind, session.failure.status) == ("login_required", status)
@@ -315,14 +315,14 @@ def test_a_login_that_is_refused_is_required_again(status: int) -> None:
 def test_nothing_of_a_login_is_shown() -> None:
     session = begin(hailuo())
     yy = header(session.request, "yy")
-    session.answer(say(f"token-12345 device-12345 {yy}", 400))
+    session.respond(say(f"token-12345 device-12345 {yy}", 400))
     assert session.failure.message == f"{SITE}/v4/api/chat/msg answered with status 400: [secret] [secret] [secret]"
     for shown in (KEPT, session.flow, HailuoConversation(token="token-12345", chat_id="1", character_id="1")):
         assert "token-12345" not in repr(shown)
     assert "token-12345" not in session.flow.snapshot()
 
 
-def test_what_is_no_secret_stays_readable() -> None:
+def test_texts_that_are_not_secret_stay_readable() -> None:
     cookies = (Cookie(name="sid", value="cookie-1", domain="www.hailuo.ai"),)
     flow = hailuo(credentials=msgspec.structs.replace(KEPT, cookies=cookies))
     failure = play(flow, say("chrome on Linux is not allowed", 400)).failure
@@ -343,14 +343,14 @@ def test_the_answer() -> None:
     assert session.succeeded
 
 
-def test_close_chunk_ends_the_answer_though_the_connection_stays_open() -> None:
+def test_close_chunk_ends_the_answer_even_if_the_connection_stays_open() -> None:
     session = play(hailuo(), ScriptedResponse(body=said("Hi") + CLOSE + said("more"), stays_open=True))
     assert session.succeeded
     assert session.text == "Hi"
 
 
 def test_defect_the_type_of_an_event_is_reset_at_a_blank_line() -> None:
-    # The second event has no type: it is none of message_result's.
+    # The second event has the default type, so it is not a message_result.
     stray = b'data: {"data": {"messageResult": {"content": "stray"}}}\n\n'
     assert answered(said("Hi"), stray, CLOSE).outputs == [TextDelta("Hi")]
 
@@ -426,7 +426,7 @@ def test_an_event_of_another_shape_is_a_failure(bad: bytes, path: str) -> None:
 
 def test_a_stalled_answer_ends() -> None:
     session = begin(hailuo(limits=Limits(idle=10.0)))
-    session.answer(ScriptedResponse(body=said("Hel"), stays_open=True))
+    session.respond(ScriptedResponse(body=said("Hel"), stays_open=True))
     session.wake()
     assert (session.failure.kind, session.failure.text) == ("timeout", "Hel")
 
@@ -458,27 +458,27 @@ def test_a_chat_that_is_continued_without_a_user_message_takes_the_whole_prompt(
     assert multipart(request)["msgContent"] == "Go on."
 
 
-def test_what_was_told_of_a_conversation_is_what_the_next_flow_takes() -> None:
+def test_the_next_flow_takes_the_emitted_conversation() -> None:
     session = answered(sent(chatID=42), said("Hi"), CLOSE)
-    (told,) = session.all(ConversationChanged)
-    begun = msgspec.convert(json.loads(json.dumps(told.conversation)), HailuoConversation)
+    (changed,) = session.all(ConversationChanged)
+    begun = msgspec.convert(json.loads(json.dumps(changed.conversation)), HailuoConversation)
     assert multipart(begin(hailuo("next", conversation=begun)).request)["chatID"] == "42"
 
 
-def test_a_resumed_chat_is_the_same_chat() -> None:
+def test_a_restored_chat_is_the_same_chat() -> None:
     session = begin(hailuo(HISTORY, conversation=BEGUN))
-    session.answer(ScriptedResponse(body=said("Hel"), stays_open=True))
+    session.respond(ScriptedResponse(body=said("Hel"), stays_open=True))
     restored = begin(through_json(session.flow, KEPT))
     assert restored.outputs == [Restarted()]
     fields = multipart(restored.request)
     assert (fields["chatID"], fields["characterID"]) == ("42", "7")
 
 
-def test_resumed_without_a_login_it_asks_for_one() -> None:
+def test_a_flow_restored_without_a_login_requires_one() -> None:
     assert begin(through_json(begin(hailuo()).flow)).failure.kind == "login_required"
 
 
-# Around it.
+# Models, failures and the catalog.
 
 
 @pytest.mark.parametrize("model", [None, "MiniMax", "minimax", "MINIMAX"])
@@ -491,12 +491,12 @@ def test_another_model_is_refused() -> None:
         hailuo(model="MiniMix")
 
 
-def test_a_broken_answer_is_not_asked_for_twice() -> None:
+def test_a_broken_answer_is_not_requested_twice() -> None:
     session = play(hailuo(), Broken(kind="network", after=say(said("Hel"))))
     assert (session.failure.kind, session.failure.text) == ("network", "Hel")
 
 
 def test_what_the_catalog_says() -> None:
-    assert (PROVIDER.name, PROVIDER.label, PROVIDER.default_model) == ("hailuo", "Hailuo AI", "MiniMax")
+    assert (PROVIDER.name, PROVIDER.label, HailuoChat.default_model) == ("hailuo", "Hailuo AI", "MiniMax")
     assert PROVIDER.credentials is HailuoCredentials
     assert PROVIDER.conversation is HailuoConversation

@@ -1,4 +1,4 @@
-"""Logging in to Hailuo AI: what is opened, what is read from the page, when that is enough, and when it is over."""
+"""The login to Hailuo AI: the opened page, the values read from it, and the endings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from modelwire.providers.hailuo_login import (
 )
 from modelwire.recording import Recorder
 from modelwire.testing import assert_replays
-from played_flow import ENTROPY, NOW, Session, begin, header, query, through_json
+from played_flow import ENTROPY, NOW, PlayedFlow, begin, header, query, through_json
 
 SITE = "https://www.hailuo.ai"
 TOKEN, UUID, DEVICE = "T-123456.abc", "00000000-0000-4000-8000-000000000001", "303959473214"
@@ -54,23 +54,23 @@ SESSION = Cookie(name="session", value="C-12345678", domain="www.hailuo.ai", sec
 WIDE = Cookie(name="wide", value="W-12345678", domain="hailuo.ai", host_only=False, expires=NOW + 1000.0)
 
 
-def show(session: Session, page: dict[str, object], *cookies: Cookie, after: float = 0.0) -> list[Any]:
-    """Let the script that is under way come to this."""
-    assert isinstance(session.wait, Evaluate), f"no script is under way, but {session.wait}"
+def show(session: PlayedFlow, page: dict[str, object], *cookies: Cookie, after: float = 0.0) -> list[Any]:
+    """Give the current script this value."""
+    assert isinstance(session.wait, Evaluate), f"the flow waits for no script, but: {session.wait}"
     return session.deliver(
         PageEvaluated(session.wait.request_id, msgspec.json.encode(page).decode(), cookies), after=after
     )
 
 
-def credentials_of(session: Session) -> HailuoCredentials:
+def credentials_of(session: PlayedFlow) -> HailuoCredentials:
     (changed,) = session.all(CredentialsChanged)
     return msgspec.convert(changed.credentials, HailuoCredentials)
 
 
-# The way of it.
+# A login.
 
 
-def test_the_person_is_told_where_and_the_page_is_opened() -> None:
+def test_a_login_is_required_and_the_page_is_opened() -> None:
     session = begin(HailuoLogin())
     assert session.log == [
         LoginRequired("Hailuo AI", SITE),
@@ -79,20 +79,20 @@ def test_the_person_is_told_where_and_the_page_is_opened() -> None:
     ]
 
 
-def test_another_place_to_log_in_is_told_and_the_site_is_opened() -> None:
+def test_another_page_of_the_login_is_emitted_and_the_site_is_opened() -> None:
     session = begin(HailuoLogin(options=HailuoOptions(login_url="https://desk.example/vnc")))
     assert session.log[:2] == [LoginRequired("Hailuo AI", "https://desk.example/vnc"), OpenPage(f"{SITE}/")]
 
 
 def test_under_a_base_url_its_page_is_opened() -> None:
-    endpoints = with_base_url(HailuoEndpoints, "http://127.0.0.1:8000/hailuo/")
+    endpoints = with_base_url(HailuoEndpoints(), "http://127.0.0.1:8000/hailuo/")
     session = begin(HailuoLogin(endpoints=endpoints))
     assert session.all(OpenPage) == [OpenPage("http://127.0.0.1:8000/hailuo/")]
     show(session, SOMEBODY | {"origin": "http://127.0.0.1:8000"})
     assert session.succeeded
 
 
-def test_the_page_is_looked_at_until_somebody_is_logged_in() -> None:
+def test_the_page_is_read_until_a_person_is_logged_in() -> None:
     session = begin(HailuoLogin())
     for number in range(1, 6):
         assert show(session, NOBODY) == [Sleep(session.now + 0.5)]
@@ -117,13 +117,13 @@ def test_the_page_is_looked_at_until_somebody_is_logged_in() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", None])
-def test_an_empty_token_is_none(nothing: object) -> None:
+def test_an_empty_token_does_not_count(nothing: object) -> None:
     session = begin(HailuoLogin())
     show(session, SOMEBODY | {"token": nothing})
     assert isinstance(session.wait, Sleep)
 
 
-def test_a_device_that_comes_late_is_waited_for() -> None:
+def test_the_flow_waits_for_a_late_device() -> None:
     session = begin(HailuoLogin())
     for late in ({"uuid": None}, {"device_id": None}, {"uuid": "", "device_id": ""}):
         show(session, SOMEBODY | late)
@@ -132,7 +132,7 @@ def test_a_device_that_comes_late_is_waited_for() -> None:
     assert (credentials_of(session).uuid, credentials_of(session).device_id) == (UUID, DEVICE)
 
 
-def test_a_device_that_does_not_come_is_not_waited_for_long() -> None:
+def test_the_flow_does_not_wait_long_for_a_device() -> None:
     session = begin(HailuoLogin())
     for _ in range(6):
         show(session, SOMEBODY | {"device_id": None})
@@ -142,16 +142,16 @@ def test_a_device_that_does_not_come_is_not_waited_for_long() -> None:
     found = credentials_of(session)
     assert (found.token, found.uuid, found.device_id) == (TOKEN, UUID, "")
     chat = begin(HailuoChat(messages="Hi", credentials=found))
-    assert dict(query(chat.request))["device_id"], "a chat draws its own"
+    assert dict(query(chat.request))["device_id"], "a chat draws its own device"
 
 
-def test_what_a_browser_does_not_say_is_a_default() -> None:
+def test_missing_values_of_a_browser_have_defaults() -> None:
     session = begin(HailuoLogin())
     show(session, {"origin": SITE, "token": TOKEN, "uuid": UUID, "device_id": DEVICE, "screen_width": 0})
     assert credentials_of(session) == HailuoCredentials(token=TOKEN, uuid=UUID, device_id=DEVICE)
 
 
-def test_a_chat_is_asked_with_what_was_read() -> None:
+def test_a_chat_uses_the_values_that_were_read() -> None:
     session = begin(HailuoLogin())
     show(session, SOMEBODY, SESSION, WIDE)
     request = begin(HailuoChat(messages="Hi", credentials=credentials_of(session))).request
@@ -161,7 +161,7 @@ def test_a_chat_is_asked_with_what_was_read() -> None:
     assert dict(query(request)).items() >= {"uuid": UUID, "device_id": DEVICE, "cpu_core_num": "16"}.items()
 
 
-# Whose page it is.
+# The origin of the page.
 
 
 @pytest.mark.parametrize("place", [SITE, "https://hailuo.ai", "https://app.hailuo.ai", "https://WWW.hailuo.ai:443"])
@@ -187,7 +187,7 @@ def test_a_page_of_another_site_is_not_read(place: str) -> None:
     assert session.succeeded
 
 
-def test_cookies_of_another_site_are_left() -> None:
+def test_cookies_of_another_site_are_ignored() -> None:
     session = begin(HailuoLogin())
     foreign = [
         Cookie(name="a", value="1", domain="accounts.example"),
@@ -202,10 +202,10 @@ def test_cookies_of_another_site_are_left() -> None:
     assert credentials_of(session).cookies == (SESSION,)
 
 
-# When it comes to nothing.
+# Logins that fail.
 
 
-def test_it_gives_up_and_says_what_to_do() -> None:
+def test_the_failure_of_a_timeout_says_what_to_do() -> None:
     session = begin(HailuoLogin())
     while not session.is_over:
         if isinstance(session.wait, Evaluate):
@@ -215,20 +215,19 @@ def test_it_gives_up_and_says_what_to_do() -> None:
     assert session.now == NOW + 300.0
     assert session.failure.kind == "timeout"
     assert session.failure.message == (
-        "nobody has logged in to Hailuo AI within 300 seconds: log in again with 'modelwire login hailuo',"
-        " and allow more time with --timeout"
+        "nobody has logged in to Hailuo AI within 300 seconds: log in again, and allow more time"
     )
 
 
-def test_it_says_where_the_person_has_got_to() -> None:
+def test_the_failure_names_the_page_that_the_person_was_on() -> None:
     session = begin(HailuoLogin(limits=Limits(total=2.0)))
     show(session, NOBODY | {"origin": "https://accounts.example"})
     session.wake()
     session.wake()
-    assert "within 2 seconds (the page that was open last is of https://accounts.example): " in session.failure.message
+    assert "within 2 seconds (the page last open was https://accounts.example): " in session.failure.message
 
 
-def test_it_does_not_say_where_the_person_has_come_back_from() -> None:
+def test_the_failure_does_not_name_an_earlier_page() -> None:
     session = begin(HailuoLogin(limits=Limits(total=2.0)))
     for place in ("https://accounts.example", SITE):
         show(session, NOBODY | {"origin": place})
@@ -237,27 +236,27 @@ def test_it_does_not_say_where_the_person_has_come_back_from() -> None:
     assert "within 2 seconds: log in again" in session.failure.message
 
 
-def test_a_page_that_does_not_answer_ends_as_well() -> None:
+def test_a_page_that_does_not_respond_is_a_timeout() -> None:
     session = begin(HailuoLogin())
     session.wake()
     assert session.failure.message.startswith("nobody has logged in to Hailuo AI within 300 seconds: ")
 
 
 @pytest.mark.parametrize(("kind", "said"), [("closed", "was closed"), ("failed", "net::ERR_CONNECTION_REFUSED")])
-def test_a_page_that_is_gone(kind: Any, said: str) -> None:
+def test_a_lost_page(kind: Any, said: str) -> None:
     session = begin(HailuoLogin())
     session.deliver(PageClosed(1, kind, "net::ERR_CONNECTION_REFUSED"))
     assert session.failure.kind == "page_lost"
     assert said in session.failure.message
 
 
-def test_it_may_be_left() -> None:
+def test_a_login_may_be_cancelled() -> None:
     session = begin(HailuoLogin())
     session.deliver(Cancel())
     assert session.failure.kind == "cancelled"
 
 
-# A page may hold anything.
+# Invalid values of a page.
 
 BAD_VALUES = [
     ({"token": "T-1234\r\nx: y"}, "the token holds a character that it cannot hold"),
@@ -304,7 +303,7 @@ def test_values_that_no_request_can_carry(values: dict[str, object], said: str) 
         ('{"a":' * 100_000, ""),
     ],
 )
-def test_what_is_no_state_of_a_page(value: str, said: str) -> None:
+def test_values_that_are_not_a_state_of_a_page(value: str, said: str) -> None:
     session = begin(HailuoLogin())
     session.deliver(PageEvaluated(1, value))
     assert session.failure.kind == "protocol"
@@ -336,8 +335,8 @@ COOKIES = st.lists(
 
 
 @given(st.lists(st.tuples(STATES, COOKIES, st.sampled_from([0.0, 0.5, 3.0, 400.0])), max_size=8))
-def test_whatever_the_page_holds(pages: list[tuple[dict[str, object], list[Cookie], float]]) -> None:
-    """It ends well, with a login that a chat can use, or in a named failure; the same page gives the same end."""
+def test_any_page(pages: list[tuple[dict[str, object], list[Cookie], float]]) -> None:
+    """The login ends with credentials that a chat can use or with a named failure, the same for the same page."""
     first, second = (begin(HailuoLogin()) for _ in range(2))
     for session in (first, second):
         for page, cookies, seconds in pages:
@@ -363,7 +362,7 @@ def test_nothing_of_a_login_is_shown() -> None:
     assert not any(secret in shown for secret in (TOKEN, UUID, DEVICE, SESSION.value))
 
 
-def test_what_another_page_keeps_is_not_shown_either() -> None:
+def test_values_of_another_page_are_not_shown() -> None:
     recorder = Recorder(HailuoLogin())
     recorder.handle(Start(ENTROPY, b"secret"), NOW)
     page = msgspec.json.encode(SOMEBODY | {"origin": "https://accounts.example"}).decode()
@@ -404,11 +403,11 @@ def test_the_catalog_knows_it() -> None:
         ("curl/8", "unknown"),
     ],
 )
-def test_what_a_browser_is_called(user_agent: str, name: str) -> None:
+def test_the_name_of_a_browser(user_agent: str, name: str) -> None:
     assert browser_name(user_agent) == name
 
 
-# From a file.
+# Exports of a browser.
 
 QUERY = "biz_id=2&uuid=U-1&device_id=D-1&os_name=Mac+OS&browser_name=firefox&cpu_core_num=4&screen_width=1512"
 ASKED = SentRequest(
@@ -444,9 +443,9 @@ def test_the_latest_request_counts() -> None:
 
 
 def test_a_login_from_the_storage_of_a_browser() -> None:
-    kept = {"_token": TOKEN, "UNIQUE_USER_ID": UUID, "USER_HARD_WARE_INFO": DEVICE, "other": "x"}
+    stored = {"_token": TOKEN, "UNIQUE_USER_ID": UUID, "USER_HARD_WARE_INFO": DEVICE, "other": "x"}
     export = BrowserExport(
-        local_storage={"https://accounts.example": {"_token": "other"}, SITE: kept},
+        local_storage={"https://accounts.example": {"_token": "other"}, SITE: stored},
         cookies=(SESSION, Cookie(name="a", value="1", domain="accounts.example")),
     )
     assert HailuoLogin().credentials_from_export(export, NOW) == HailuoCredentials(
@@ -454,16 +453,16 @@ def test_a_login_from_the_storage_of_a_browser() -> None:
     )
 
 
-def test_a_token_may_be_brought_with_the_cookies() -> None:
-    found = HailuoLogin().credentials_from_export(BrowserExport(cookies=(SESSION, WIDE)), NOW, token="T-brought")
-    assert (found.token, found.cookies) == ("T-brought", (SESSION, WIDE))
+def test_a_token_may_be_among_the_cookies() -> None:
+    found = HailuoLogin().credentials_from_export(BrowserExport(cookies=(SESSION, WIDE)), NOW, token="T-supplied")
+    assert (found.token, found.cookies) == ("T-supplied", (SESSION, WIDE))
 
 
 @pytest.mark.parametrize(
     ("export", "said"),
     [
-        (BrowserExport(), "it has cookies alone: give the token as well, with --token-stdin, or import a HAR"),
-        (BrowserExport(cookies=(SESSION,)), "it has cookies alone"),
+        (BrowserExport(), "it has only cookies: supply the token as well, or import a HAR"),
+        (BrowserExport(cookies=(SESSION,)), "it has only cookies"),
         (BrowserExport(requests=(SentRequest("https://b.example", ()),)), "it has no request to www.hailuo.ai"),
         (BrowserExport(requests=(SentRequest(SITE, ()),) * 2), "none of its 2 requests to www.hailuo.ai has a header"),
         (BrowserExport(local_storage={SITE: {"_token": ""}}), "its localStorage has no '_token' of www.hailuo.ai"),
@@ -491,7 +490,7 @@ def test_a_file_with_values_that_no_request_can_carry(headers: Any, address: str
 
 
 @given(data=st.binary(max_size=200) | JSON.map(msgspec.json.encode))
-def test_whatever_the_file_holds(data: bytes) -> None:
+def test_any_file(data: bytes) -> None:
     try:
         found = HailuoLogin().credentials_from_export(parse_export(data), NOW)
     except InvalidInput:

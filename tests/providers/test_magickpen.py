@@ -1,4 +1,4 @@
-"""MagickPen, as its page speaks to it."""
+"""MagickPen's wire, as its page uses it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from modelwire.providers.magickpen import PROVIDER, MagickPenChat, MagickPenEndp
 from played_flow import (
     NOW,
     Broken,
+    PlayedFlow,
     ScriptedResponse,
-    Session,
     begin,
     bytewise,
     header_map,
@@ -35,16 +35,16 @@ BUNDLE = '!function(){e={"X-API-Secret":"Api_Secret1",foo:1},t={secret:"Se_cret2
 
 
 def page(*sources: str) -> ScriptedResponse:
-    """The site's index, with these scripts."""
+    """The index page of the site, with these scripts."""
     return say("<html><head>" + "".join(f'<script src="{source}" defer></script>' for source in sources) + "</head>")
 
 
-def asked(*, messages: str = "Hello", options: MagickPenOptions = DEFAULTS, now: float = NOW) -> Session:
+def asked(*, messages: str = "Hello", options: MagickPenOptions = DEFAULTS, now: float = NOW) -> PlayedFlow:
     """A session up to the signed request."""
     return play(MagickPenChat(messages=messages, options=options), page("/_nuxt/a.js"), say(BUNDLE), now=now)
 
 
-def urls(session: Session) -> list[str]:
+def urls(session: PlayedFlow) -> list[str]:
     return [request.url for request in session.requests]
 
 
@@ -69,7 +69,7 @@ def test_the_index_then_its_scripts_in_order_until_both_keys_are_found() -> None
     assert (headers["x-api-secret"], headers["secret"]) == ("Api_Secret1", "Se_cret2")
 
 
-def test_no_script_is_asked_for_after_both_keys_are_found() -> None:
+def test_no_script_is_requested_after_both_keys_are_found() -> None:
     session = play(MagickPenChat(messages="x"), page("/_nuxt/a.js", "/_nuxt/b.js"), say(BUNDLE))
     assert urls(session)[-1] == "https://api.magickpen.com/ask"
 
@@ -93,12 +93,12 @@ def test_the_first_value_of_a_key_counts() -> None:
 
 
 def found_scripts(html: str, options: MagickPenOptions = DEFAULTS, site: str = "") -> list[str]:
-    """The scripts that are looked through, all in vain."""
+    """The requested scripts of a page, none of which holds a key."""
     endpoints = MagickPenEndpoints(site=site) if site else MagickPenEndpoints()
     session = begin(MagickPenChat(messages="x", options=options, endpoints=endpoints))
-    session.answer(say(html))
+    session.respond(say(html))
     while not session.is_over:
-        session.answer(say("nothing"))
+        session.respond(say("nothing"))
     assert "not found" in session.failure.message
     return urls(session)[1:]
 
@@ -124,7 +124,7 @@ def found_scripts(html: str, options: MagickPenOptions = DEFAULTS, site: str = "
             '<script src="/_nuxt/b.js"><script src="/_nuxt/a.js"><script src="/_nuxt/b.js">',
             ["/_nuxt/b.js", "/_nuxt/a.js"],
         ),
-        # Not scripts, not the site's own, not bundles.
+        # Not scripts, scripts of other sites, or not bundles.
         ('<link rel="stylesheet" href="/_nuxt/a.js">', []),
         ('<link rel="preload" as="style" href="/_nuxt/a.css">', []),
         ('<script>x = "/_nuxt/a.js"</script>', []),
@@ -160,12 +160,12 @@ def test_below_a_base_script_paths_are_appended_to_it() -> None:
 @pytest.mark.parametrize(
     "what", [{"options": MagickPenOptions(bundle="//[")}, {"endpoints": MagickPenEndpoints(index_path="http://[::1")}]
 )
-def test_a_path_that_nobody_can_take_apart_is_refused_at_once(what: dict[str, Any]) -> None:
+def test_an_invalid_script_path_is_refused(what: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="is neither a path nor a URL"):
         MagickPenChat(messages="x", **what)
 
 
-def test_at_most_sixteen_bundles_are_looked_through() -> None:
+def test_at_most_sixteen_bundles_are_searched() -> None:
     html = "".join(f'<script src="/_nuxt/{i}.js">' for i in range(40))
     assert found_scripts(html) == [f"https://magickpen.com/_nuxt/{i}.js" for i in range(16)]
     assert len(found_scripts(html, MagickPenOptions(most_bundles=3))) == 3
@@ -191,13 +191,13 @@ def test_a_value_missing_is_a_failure_that_names_it_and_the_bundles(script: str,
     )
 
 
-def test_a_page_without_scripts_is_a_failure_that_says_so() -> None:
+def test_a_page_without_scripts_is_a_failure() -> None:
     failure = play(MagickPenChat(messages="x"), say("<html>Just a moment...")).failure
     assert "looked through: no script at all." in failure.message
 
 
-def test_a_page_made_to_be_slow_costs_no_more_than_its_length() -> None:
-    # The limit of a body is sixteen times this; a quadratic search would take hours.
+def test_a_hostile_page_takes_linear_time() -> None:
+    # The limit of a body is sixteen times this. A quadratic search would take hours.
     for nasty in ("<script ", "<script src=", "src" + " " * 1900, "<link as=script href=", "<script " + "a" * 1990):
         assert found_scripts(nasty * ((1 << 20) // len(nasty))) == []
 
@@ -226,14 +226,14 @@ def test_the_request() -> None:
 
 
 def signature(timestamp: str, nonce: str, key: str = "TGDBU9zCgM") -> str:
-    """By hand: sort the three as strings, join them, MD5."""
+    """The signature, made by hand: sort the three strings, join them, MD5."""
     return hashlib.md5("".join(sorted([key, timestamp, nonce])).encode("ascii")).hexdigest()
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(10**9, 2 * 10**9))
 def test_the_signature_for_any_moment_and_nonce(entropy: bytes, now: int) -> None:
     session = begin(MagickPenChat(messages="x", options=MagickPenOptions(bundle="/a.js")), now=now, entropy=entropy)
-    session.answer(say(BUNDLE))
+    session.respond(say(BUNDLE))
     headers = header_map(session.request)
     assert headers["timestamp"] == f"{now}000"
     assert headers["signature"] == signature(headers["timestamp"], headers["nonce"])
@@ -247,10 +247,10 @@ def test_a_solved_captcha_and_another_key_are_options() -> None:
     assert headers["signature"] == signature(headers["timestamp"], headers["nonce"], "key")
 
 
-def test_a_request_is_signed_anew_for_each_try() -> None:
+def test_each_attempt_has_a_new_signature() -> None:
     session = asked()
     first = header_map(session.request)
-    session.answer(say("", 503, retry_after="5"))
+    session.respond(say("", 503, retry_after="5"))
     session.sleep_on()
     second = header_map(session.request)
     assert int(second["timestamp"]) >= int(first["timestamp"]) + 5000
@@ -266,10 +266,10 @@ def test_the_endpoints_are_fields() -> None:
     assert header_map(session.request)["referer"] == f"{base}/"
 
 
-def test_the_keys_are_kept_out_of_every_message() -> None:
+def test_no_message_holds_the_keys() -> None:
     session = asked()
     sent = header_map(session.request)
-    session.answer(say(f"bad {sent['secret']} {sent['x-api-secret']} {sent['signature']}", 403))
+    session.respond(say(f"bad {sent['secret']} {sent['x-api-secret']} {sent['signature']}", 403))
     assert session.failure.message == (
         "https://api.magickpen.com/ask answered with status 403: bad [secret] [secret] [secret]"
     )
@@ -302,7 +302,7 @@ def test_numbers_as_javascript_prints_them(number: float, text: str) -> None:
     assert as_javascript(number) == text
 
 
-# What Math.random() can give: a multiple of 2**-53; the small ones, which are rare, as likely as the others.
+# Results of Math.random(), multiples of 2**-53. Here small ones are as likely as others.
 RANDOM_NUMBERS = st.one_of(
     st.integers(0, 2**53 - 1).map(lambda n: n / 2**53),
     st.tuples(st.integers(0, 2**53 - 1), st.integers(0, 52)).map(lambda pair: (pair[0] >> pair[1]) / 2**53),
@@ -311,7 +311,7 @@ RANDOM_NUMBERS = st.one_of(
 
 @given(RANDOM_NUMBERS)
 @example(2**-53)
-def test_numbers_as_ecma_262_says(number: float) -> None:
+def test_numbers_as_ecma_262_defines(number: float) -> None:
     assert as_javascript(number) == number_to_string(number)
     assert float(as_javascript(number)) == number
 
@@ -328,7 +328,7 @@ def number_to_string(x: float) -> str:
 
 
 def shortest(x: float) -> tuple[int, str, int]:
-    """Digits s, k of them, with s * 10 ** (n - k) read back as x. The least k counts, then what is closest to x."""
+    """The shortest k digits s for which s * 10 ** (n - k) reads back as x; of these, the closest to x."""
     for k in range(1, 18):
         mantissa, _, exponent = f"{x:.{k - 1}e}".partition("e")
         n = int(exponent) + 1
@@ -344,12 +344,12 @@ def shortest(x: float) -> tuple[int, str, int]:
 TEXT = "Grüße, 世界! 🐉"
 
 
-def answers(*responses: ScriptedResponse) -> Session:
+def answers(*responses: ScriptedResponse) -> PlayedFlow:
     session = asked()
     return session.play(*responses)
 
 
-def test_the_answer_is_raw_text() -> None:
+def test_the_answer_is_plain_text() -> None:
     session = answers(say(TEXT))
     assert session.succeeded
     assert session.text == TEXT
@@ -369,18 +369,18 @@ def test_an_empty_answer_is_a_failure() -> None:
     assert answers(say("")).failure.kind == "no_answer"
 
 
-def test_refused() -> None:
+def test_a_refused_request() -> None:
     assert answers(say("no", 403)).failure.kind == "refused"
 
 
-def test_a_script_that_is_gone_is_a_failure() -> None:
+def test_a_missing_script_is_a_failure() -> None:
     failure = play(MagickPenChat(messages="x"), page("/_nuxt/a.js"), say("", 404)).failure
     assert failure.message == "https://magickpen.com/_nuxt/a.js answered with status 404"
 
 
-def test_resumed_it_looks_for_the_keys_again_but_not_for_the_scripts() -> None:
+def test_a_restored_flow_searches_the_same_scripts_again() -> None:
     session = asked()
-    session.answer(Broken(kind="network", after=say("Hel")))
+    session.respond(Broken(kind="network", after=say("Hel")))
     assert session.failure.text == "Hel"
     restored = play(through_json(session.flow), say(BUNDLE), say("Hello"))
     assert urls(restored) == ["https://magickpen.com/_nuxt/a.js", "https://api.magickpen.com/ask"]
@@ -388,12 +388,12 @@ def test_resumed_it_looks_for_the_keys_again_but_not_for_the_scripts() -> None:
     assert "Se_cret2" not in session.flow.snapshot()
 
 
-def test_each_request_may_be_repeated_and_bounds_silence() -> None:
+def test_each_request_is_repeatable_and_has_a_timeout() -> None:
     session = play(MagickPenChat(messages="x", limits=Limits(silence=7.0)), page("/_nuxt/a.js"), say(BUNDLE))
     assert {(request.repeatable, request.timeout) for request in session.requests} == {(True, 7.0)}
 
 
-def test_the_pages_are_asked_for_plainly() -> None:
+def test_requests_of_pages_have_no_headers() -> None:
     index, script, _ = asked().requests
     assert header_map(index) == header_map(script) == {"accept": "*/*"}
     assert index.body == script.body == b""
@@ -416,5 +416,5 @@ def test_another_model_is_refused() -> None:
 
 
 def test_what_the_catalog_says() -> None:
-    assert (PROVIDER.name, PROVIDER.label, PROVIDER.answers) == ("magickpen", "MagickPen", "no")
-    assert list(PROVIDER.models) == ["gpt-4o-mini"]
+    assert (PROVIDER.name, PROVIDER.label, PROVIDER.status) == ("magickpen", "MagickPen", "gone")
+    assert list(MagickPenChat.models or ()) == ["gpt-4o-mini"]

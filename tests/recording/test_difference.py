@@ -1,4 +1,4 @@
-"""A difference is shown so that a person sees it."""
+"""The text form of a difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def shown(recorded: Any, replayed: Any) -> list[str]:
     return Difference(3, 1.25, "Woken()", recorded, replayed).lines()
 
 
-def test_when_it_was_and_what_differs() -> None:
+def test_a_difference_has_a_title_and_a_diff() -> None:
     difference = Difference(3, 1.25, "Woken()", {"type": "Sleep", "until": 5.0}, {"type": "Sleep", "until": 7.0})
     assert str(difference).split("\n") == [
         "event 3, 1.250 s after the first: Woken()",
@@ -25,7 +25,7 @@ def test_when_it_was_and_what_differs() -> None:
     ]
 
 
-def test_nothing_is_shown_as_such() -> None:
+def test_a_missing_item_is_shown_as_nothing() -> None:
     assert shown(None, {"type": "Woken"}) == [
         "--- recorded",
         "+++ now",
@@ -43,10 +43,10 @@ def test_a_long_line_is_folded() -> None:
     assert [(line[0], line.strip(" +-x")) for line in lines[2:] if line[0] in "-+"] == [("-", 'a"'), ("+", 'b"')]
 
 
-def test_what_is_the_same_before_it_is_left_out() -> None:
+def test_equal_lines_before_the_difference_are_left_out() -> None:
     items = [{"list": [*range(500), last]} for last in "ab"]
     lines = shown(*items)
-    assert lines[2] == " ... 499 lines that are the same"
+    assert lines[2] == " ... 499 equal lines"
     assert lines[3:6] == ["     497,", "     498,", "     499,"]
     assert lines[6:8] == ['-    "a"', '+    "b"']
 

@@ -1,4 +1,4 @@
-"""What is written of a session, and that no secret is."""
+"""The contents of a recording: the whole session, but no secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.providers.fakegpt import FakeGptChat
 from modelwire.recording import Recorder, Replay
 from modelwire.text import TextSink
-from played_flow import ENTROPY, NOW, ScriptedResponse, Session, bytewise, cuts, say
+from played_flow import ENTROPY, NOW, PlayedFlow, ScriptedResponse, bytewise, cuts, say
 from recorded_sessions import (
     ACCESS_TOKEN,
     COOKIE,
@@ -42,8 +42,8 @@ JSON = "application/json"
 
 
 @dataclass(kw_only=True)
-class Telling(Flow):
-    """Hands on what it is told, and knows one secret."""
+class Forwarding(Flow):
+    """Emits the text of a response, and has one secret."""
 
     credentials: Any = field(default=None, metadata=NOT_SAVED, repr=False)
 
@@ -55,8 +55,8 @@ class Telling(Flow):
 
 
 @dataclass(kw_only=True)
-class Learning(Telling):
-    """Learns a secret from an answer, when that has come."""
+class Learning(Forwarding):
+    """Learns a secret from a response, once it is complete."""
 
     def start(self) -> Steps:
         response = yield from self.fetch(self.request)
@@ -65,8 +65,8 @@ class Learning(Telling):
 
 
 @dataclass(kw_only=True)
-class Buggy(Telling):
-    """Fails in a way that nobody meant."""
+class Buggy(Forwarding):
+    """Raises an exception that is a bug."""
 
     def start(self) -> Steps:
         self.emit(CredentialsChanged(None))
@@ -75,8 +75,8 @@ class Buggy(Telling):
 
 
 @dataclass(kw_only=True)
-class Unkept(Telling):
-    """Cannot be restored: what it needs is not in its snapshot."""
+class Unsaved(Forwarding):
+    """Cannot be restored: its snapshot lacks a field without a default."""
 
     needed: str = field(metadata=NOT_SAVED)
 
@@ -89,14 +89,14 @@ def head_of(flow: Flow) -> Any:
     return values_of(Recorder(flow).lines())[0]
 
 
-# What is written.
+# Lines.
 
 
 def test_the_lines_of_a_session() -> None:
     flow = CromicleChat(messages="Hello", limits=Limits(idle=7.0))
     session, recorder = begun(flow)
     session.now += 0.5
-    session.answer(say("Grüß dich", content_type="text/plain"))
+    session.respond(say("Grüß dich", content_type="text/plain"))
     head, start, began, body, ended, end = values_of(recorder.lines())
     assert head == {
         "type": "recording",
@@ -142,11 +142,11 @@ def test_bytes_that_are_not_utf_8_are_written_in_base64() -> None:
     assert played == TextDelta("ü")
 
 
-def test_a_recording_can_be_had_at_any_moment() -> None:
+def test_a_recording_can_be_taken_at_any_time() -> None:
     recorder = Recorder(CromicleChat(messages="Hello"))
     assert [value["type"] for value in values_of(recorder.lines())] == ["recording", "end"]
     assert Replay(recorder.lines()).first_difference() is None
-    session = Session(cast(Flow, recorder))
+    session = PlayedFlow(cast(Flow, recorder))
     session.start(ENTROPY, SECRET_ENTROPY)
     for event in (ResponseStarted(1, 200, ()), BodyReceived(1, b"abc"), Cancel()):
         session.deliver(event)
@@ -155,16 +155,16 @@ def test_a_recording_can_be_had_at_any_moment() -> None:
         assert Replay(lines).first_difference() is None
 
 
-def test_a_recorder_says_what_the_flow_says() -> None:
+def test_a_recorder_returns_what_the_flow_returns() -> None:
     plain, recorder = CromicleChat(messages="Hello"), Recorder(CromicleChat(messages="Hello"))
     for event in (Start(ENTROPY, SECRET_ENTROPY), ResponseStarted(1, 200, ()), BodyReceived(1, b"abc"), Cancel()):
         assert recorder.handle(event, NOW) == plain.handle(event, NOW)
         assert recorder.deadline == plain.deadline
 
 
-def test_what_becomes_of_an_item_later_is_not_recorded() -> None:
+def test_a_later_change_of_an_item_is_not_recorded() -> None:
     @dataclass(kw_only=True)
-    class Emitting(Telling):
+    class Emitting(Forwarding):
         def start(self) -> Steps:
             self.emit(ConversationChanged({"id": ["before"]}))
             yield from self.sleep(1)
@@ -183,12 +183,12 @@ def test_what_becomes_of_an_item_later_is_not_recorded() -> None:
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("status", [200, 403, 500])
 def test_no_secret_is_written(name: str, status: int) -> None:
-    flow, replies, canaries = scenarios()[name]
-    session, recorder = begun(flow, *replies)
+    flow, responses, canaries = scenarios()[name]
+    session, recorder = begun(flow, *responses)
     secrets = list(flow.secrets)
     assert set(canaries) <= set(secrets)
-    # Everything that the flow has told, and what it has made itself: also that is echoed, a byte at a time.
-    session.answer(
+    # The server echoes every secret, the generated ones too, a byte at a time.
+    session.respond(
         ScriptedResponse(
             status=status, chunks=bytewise(echo(secrets)), headers=(("x-echo", secrets[0]),) if secrets else ()
         )
@@ -199,27 +199,27 @@ def test_no_secret_is_written(name: str, status: int) -> None:
     assert difference is None, str(difference)
 
 
-@pytest.mark.parametrize("said", ["no: {0}&more", "no: {1}...", "no: {0}{0}, {1}&more"])
-def test_a_long_secret_that_is_echoed_plays_as_it_was(said: str) -> None:
+@pytest.mark.parametrize("text", ["no: {0}&more", "no: {1}...", "no: {0}{0}, {1}&more"])
+def test_a_long_secret_that_is_echoed_plays_as_it_was(text: str) -> None:
     token = "canary-" + "0123456789abcdef" * 5
-    lines = recorded(Telling(credentials=token, limits=ONCE), say(said.format(token, token[:70]), 403))
+    lines = recorded(Forwarding(credentials=token, limits=ONCE), say(text.format(token, token[:70]), 403))
     assert_no_secret(lines, [token, token[:70]])
     assert "[secret]" in lines[-2]
-    difference = Replay(lines, flow=Telling).first_difference()
+    difference = Replay(lines, flow=Forwarding).first_difference()
     assert difference is None, str(difference)
 
 
-def test_what_the_flow_draws_and_signs_is_secret_too() -> None:
-    for name, kept in (("fakegpt", 4), ("hailuo", 3), ("magickpen", 2)):
-        flow, replies, canaries = scenarios()[name]
-        _, recorder = begun(flow, *replies)
-        (made,) = [secret for secret in flow.secrets if secret not in canaries]
+def test_generated_secrets_have_placeholders_and_fingerprints() -> None:
+    for name, learnt in (("fakegpt", 4), ("hailuo", 3), ("magickpen", 2)):
+        flow, responses, canaries = scenarios()[name]
+        _, recorder = begun(flow, *responses)
+        (generated,) = [secret for secret in flow.secrets if secret not in canaries]
         head, *_ = values_of(recorder.lines())
-        assert list(head["fingerprints"]) == [head["placeholders"][list(flow.secrets).index(made)]]
-        assert len(head["placeholders"]) == kept + 1
+        assert list(head["fingerprints"]) == [head["placeholders"][list(flow.secrets).index(generated)]]
+        assert len(head["placeholders"]) == learnt + 1
 
 
-def test_a_secret_that_is_learnt_late_is_gone_from_what_came_before() -> None:
+def test_a_secret_that_is_learnt_late_is_removed_from_earlier_lines() -> None:
     early = "It begins with ABCDEFGHIJ, and here it is again: ABCDEFGHIJ"
     lines = recorded(
         Learning(limits=ONCE), ScriptedResponse(chunks=[early[:20].encode(), early[20:].encode()]), say("ABCDEFGHIJ")
@@ -230,24 +230,26 @@ def test_a_secret_that_is_learnt_late_is_gone_from_what_came_before() -> None:
 
 
 @given(st.data())
-def test_a_secret_in_an_answer_is_found_wherever_it_is_cut(data: st.DataObject) -> None:
+def test_a_secret_in_a_body_is_found_wherever_it_is_cut(data: st.DataObject) -> None:
     text = data.draw(st.lists(st.sampled_from(["ü", "x", TOKEN, TOKEN[:5], " "]), min_size=1, max_size=6).map("".join))
     chunks = data.draw(cuts(text.encode()))
-    session, recorder = begun(Telling(credentials=TOKEN))
-    session.answer(ScriptedResponse(chunks=chunks))
+    session, recorder = begun(Forwarding(credentials=TOKEN))
+    session.respond(ScriptedResponse(chunks=chunks))
     lines = recorder.lines()
     assert_no_secret(lines, [TOKEN])
-    difference = Replay(lines, flow=Telling).first_difference()
+    difference = Replay(lines, flow=Forwarding).first_difference()
     assert difference is None, str(difference)
-    told = "".join(item["text"] for value in values_of(lines)[1:-1] for item in value["items"] if "text" in item)
-    assert told == session.text.replace(TOKEN, "SECRET0001X")
-    again = Replay(lines, flow=Telling, rechunk=data.draw(st.integers(0, 99))).first_difference()
+    recorded_text = "".join(
+        item["text"] for value in values_of(lines)[1:-1] for item in value["items"] if "text" in item
+    )
+    assert recorded_text == session.text.replace(TOKEN, "SECRET0001X")
+    again = Replay(lines, flow=Forwarding, rechunk=data.draw(st.integers(0, 99))).first_difference()
     assert again is None, str(again)
 
 
-def test_chunks_are_cut_where_they_were_but_for_placeholders() -> None:
+def test_chunks_are_cut_in_the_same_places_except_in_placeholders() -> None:
     chunks = [b"one ", b"tw", b"o cana", "ry-tö".encode(), b"k/1 th", b"ree"]
-    lines = recorded(Telling(credentials=TOKEN), ScriptedResponse(chunks=chunks))
+    lines = recorded(Forwarding(credentials=TOKEN), ScriptedResponse(chunks=chunks))
     bodies = [value["event"]["data"] for value in values_of(lines)[3:-2]]
     assert [body["text"] for body in bodies] == ["one ", "tw", "o SECRET0001X", "", " th", "ree"]
     deltas = [value["items"] for value in values_of(lines)[3:-2]]
@@ -261,15 +263,15 @@ def test_chunks_are_cut_where_they_were_but_for_placeholders() -> None:
     ]
 
 
-def test_half_a_character_of_a_secret_gives_nothing_away() -> None:
+def test_a_cut_inside_the_first_character_of_a_secret_moves_before_it() -> None:
     secret = "öffentlich nicht"
     body = f"so: {secret}".encode()
-    lines = recorded(Telling(credentials=secret), ScriptedResponse(chunks=[body[:5], body[5:]]))
+    lines = recorded(Forwarding(credentials=secret), ScriptedResponse(chunks=[body[:5], body[5:]]))
     assert [value["event"]["data"]["text"] for value in values_of(lines)[3:5]] == ["so: ", "SECRET0001X"]
-    assert Replay(lines, flow=Telling).first_difference() is None
+    assert Replay(lines, flow=Forwarding).first_difference() is None
 
 
-def test_a_recording_needs_entropy_for_secrets_of_their_own() -> None:
+def test_a_recording_needs_secret_entropy() -> None:
     recorder = Recorder(FakeGptChat(messages="Hello"))
     with pytest.raises(LocalProtocolError, match="secret_entropy"):
         recorder.handle(Start(ENTROPY), NOW)
@@ -277,7 +279,7 @@ def test_a_recording_needs_entropy_for_secrets_of_their_own() -> None:
 
 
 def test_bytes_among_credentials_are_left_empty() -> None:
-    head = head_of(Telling(credentials={"key": b"binary", "keys": [b"more"], "number": 5, "token": TOKEN}))
+    head = head_of(Forwarding(credentials={"key": b"binary", "keys": [b"more"], "number": 5, "token": TOKEN}))
     assert head["credentials"] == {"key": "", "keys": [""], "number": 5, "token": "SECRET0001X"}
 
 
@@ -289,15 +291,15 @@ def test_a_password_in_an_address_is_hidden() -> None:
     assert Replay(lines).first_difference() is None
 
 
-def test_cookies_that_the_flow_does_not_take_are_masked() -> None:
+def test_cookies_that_the_flow_ignores_are_masked() -> None:
     cookies = (
         ("Set-Cookie", "track=canary.tracking-1; Domain=other.example; Path=/some/path"),
         ("Set-Cookie", "long=" + "canary" * 1000),
         ("Set-Cookie", "a=b; Secure"),
         ("Set-Cookie", "consent=true"),
     )
-    _, replies, _ = scenarios()["fakegpt"]
-    offers, login, session = replies
+    _, responses, _ = scenarios()["fakegpt"]
+    offers, login, session = responses
     assert isinstance(offers, ScriptedResponse)
     offers = ScriptedResponse(body=offers.body, headers=cookies)
     lines = recorded(FakeGptChat(messages="Hello", limits=ONCE), offers, login, session, say("no", 500))
@@ -309,9 +311,9 @@ def test_cookies_that_the_flow_does_not_take_are_masked() -> None:
     assert Replay(lines).first_difference() is None
 
 
-def test_cookies_that_the_flow_sends_on_without_a_word_are_masked() -> None:
+def test_cookies_that_the_flow_sends_without_concealing_them_are_masked() -> None:
     @dataclass(kw_only=True)
-    class Careless(Telling):
+    class Careless(Forwarding):
         def request(self) -> Request:
             return Request(method="GET", url="https://a.example/", headers=(("Cookie", "a=canary-1; b=2; c=canary-3"),))
 
@@ -343,16 +345,16 @@ def test_misuse_is_not_recorded() -> None:
     assert len(recorder.lines()) == 2
 
 
-def test_a_flow_that_cannot_be_restored_is_recorded_all_the_same() -> None:
-    lines = recorded(Unkept(needed="this"), say("Hi"))
+def test_a_flow_that_cannot_be_restored_is_recorded_without_fingerprints() -> None:
+    lines = recorded(Unsaved(needed="this"), say("Hi"))
     assert "fingerprints" in values_of(lines)[0]
     assert values_of(lines)[0]["fingerprints"] is None
-    with pytest.raises(RecordingError, match=r"Unkept cannot play this recording: .*needed"):
-        Replay(lines, flow=Unkept)
+    with pytest.raises(RecordingError, match=r"Unsaved cannot play this recording: .*needed"):
+        Replay(lines, flow=Unsaved)
 
 
-def test_commands_are_still_commands() -> None:
-    # The recorder gives on the very items: a driver tells them by their class.
+def test_commands_are_returned_as_they_are() -> None:
+    # The recorder returns the flow's own items: a driver distinguishes them by their class.
     recorder = Recorder(CromicleChat(messages="Hello"))
     (command,) = recorder.handle(Start(ENTROPY, SECRET_ENTROPY), NOW)
     assert isinstance(command, SendRequest)

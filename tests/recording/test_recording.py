@@ -1,4 +1,4 @@
-"""Recordings are read with care: what is not one, or not all of one, is refused."""
+"""Reading recordings: foreign, damaged and incomplete files are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelwire.providers.cromicle import CromicleChat
 from modelwire.providers.fakegpt import FakeGptChat
 from modelwire.recording import Recorder, Replay, parse_recording
 from modelwire.recording.format import FORMAT
-from modelwire.testing.session import is_printable
+from modelwire.testing.watched_flow import is_printable
 from played_flow import ENTROPY, NOW, Broken, say, say_json
 from recorded_sessions import SECRET_ENTROPY, recorded
 
@@ -29,18 +29,18 @@ def test_a_recording_is_read_from_text_or_lines(lines: list[str]) -> None:
     recording = parse_recording(lines)
     assert recording == parse_recording("\r\n".join([*lines, ""])) == parse_recording(iter(lines))
     assert recording.head.flow == "CromicleChat"
-    assert [moment.number for moment in recording.moments] == list(range(1, len(lines) - 1))
-    assert recording.moments[0].now == NOW
-    assert recording.moments[0].event == Start(ENTROPY)
-    assert isinstance(recording.moments[-2].event, BodyReceived)
+    assert [call.number for call in recording.calls] == list(range(1, len(lines) - 1))
+    assert recording.calls[0].now == NOW
+    assert recording.calls[0].event == Start(ENTROPY)
+    assert isinstance(recording.calls[-2].event, BodyReceived)
 
 
-def test_times_are_exactly_what_they_were() -> None:
+def test_times_are_stored_exactly() -> None:
     recorder = Recorder(CromicleChat(messages="Hello"))
     times = [1_700_000_000.123456789, 1_700_000_000.3, 1_700_000_001.7000003]
     for now in times:
         recorder.handle(Start(ENTROPY, SECRET_ENTROPY), now)
-    assert [moment.now for moment in parse_recording(recorder.lines()).moments] == times
+    assert [call.now for call in parse_recording(recorder.lines()).calls] == times
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", " "])
@@ -66,7 +66,7 @@ def test_a_newer_file_is_refused(lines: list[str]) -> None:
 @pytest.mark.parametrize("version", [0, -1])
 def test_no_format_is_older_than_the_first(lines: list[str], version: int) -> None:
     head = lines[0].replace('"format":1', f'"format":{version}')
-    with pytest.raises(RecordingError, match=f"line 1 of the recording is damaged: there is no format {version}"):
+    with pytest.raises(RecordingError, match=f"line 1 of the recording is damaged: unknown format {version}"):
         parse_recording([head, *lines[1:]])
 
 
@@ -88,8 +88,8 @@ def test_a_file_that_ends_between_two_lines_is_cut_off(lines: list[str]) -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda lines: [*lines[:2], *lines[3:]], "it ends 6 events, and that is not what is there"),
-        (lambda lines: [*lines, lines[-1]], "it ends 6 events"),
+        (lambda lines: [*lines[:2], *lines[3:]], "it counts 6 events, but 5 precede it"),
+        (lambda lines: [*lines, lines[-1]], "it is the end, but more lines follow"),
         (lambda lines: [*lines[:2], lines[0], *lines[2:]], "line 3 of the recording is damaged: another recording"),
         (lambda lines: [*lines[:2], "{", *lines[2:]], "line 3 of the recording is damaged: "),
         (lambda lines: [*lines[:2], "\ud800", *lines[2:]], "line 3 of the recording is damaged: "),
@@ -108,13 +108,13 @@ def test_a_damaged_file_is_refused(lines: list[str], change: Any, words: str) ->
 
 
 @pytest.mark.parametrize("field", [{"placeholders": ["SECRET0001X", ""]}, {"fingerprints": {"": "0" * 16}}])
-def test_a_placeholder_that_stands_for_nothing_is_refused(lines: list[str], field: dict[str, object]) -> None:
+def test_an_empty_placeholder_is_refused(lines: list[str], field: dict[str, object]) -> None:
     head = json.dumps(json.loads(lines[0]) | field)
     with pytest.raises(RecordingError, match="line 1 of the recording is damaged: Expected `str` of length >= 1"):
         Replay([head, *lines[1:]]).first_difference()
 
 
-def test_what_is_wrong_is_said_in_one_short_line(lines: list[str]) -> None:
+def test_the_message_is_one_short_printable_line(lines: list[str]) -> None:
     surprise = json.dumps("\u202e\x9b x" * 5000)
     with pytest.raises(RecordingError, match="line 2 of the recording is damaged: Invalid value") as caught:
         parse_recording([lines[0], f'{{"type":{surprise}}}', *lines[1:]])
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_said_in_one_short_line(lines: list[str]) -> None:
 
 
 @given(st.data())
-def test_whatever_is_damaged_there_is_one_error(data: st.DataObject) -> None:
+def test_any_damage_raises_a_recording_error_or_nothing(data: st.DataObject) -> None:
     text = "\n".join(recorded(FakeGptChat(messages="Hello"), say_json({"loads": []})))
     start = data.draw(st.integers(0, len(text) - 1))
     length = data.draw(st.integers(0, 20))
@@ -132,5 +132,5 @@ def test_whatever_is_damaged_there_is_one_error(data: st.DataObject) -> None:
         replay = Replay(damaged)
     except RecordingError:
         return
-    # Some damage makes another recording, that can be played all the same.
+    # Some damage gives another valid recording, which can be played.
     replay.first_difference()

@@ -1,4 +1,4 @@
-"""Recordings as files: whole, private, there however the session ends, and playable at the pace of then."""
+"""Recordings as files: complete, private, written however the session ends, and playable in real time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.recording import Recording, Replay
 from modelwire.testing import assert_replays
 from modelwire_io import AsyncClient, Client
-from modelwire_io.client.client import EMULATED_CREDENTIALS
+from modelwire_io.client.settings import EMULATED_CREDENTIALS
 from modelwire_io.clock import VirtualClock
 from modelwire_io.drive import COMMANDS
 from modelwire_io.emulation import EmulatorServer
@@ -54,8 +54,8 @@ def memory_client() -> Client:
     return Client(transport=MemoryTransport(), store=MemoryStore(), environment={})
 
 
-def kept(path: Path) -> list[str]:
-    """The lines of a file that is whole and nobody else's."""
+def private_lines(path: Path) -> list[str]:
+    """The lines of a file that is complete, and that only its owner can read."""
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(path.parent) == [path.name]
     text = path.read_text(encoding="utf-8")
@@ -71,8 +71,8 @@ def test_a_client_records_a_chat(name: str, path: Path) -> None:
     with memory_client() as client:
         chat = client.chat(name, "Hello — ü", record=path, credentials=EMULATED_CREDENTIALS.get(name))
         answer = chat.read()
-    lines = kept(path)
-    assert_no_secret(lines, chat._prepared.flow.secrets)
+    lines = private_lines(path)
+    assert_no_secret(lines, chat._ready.flow.secrets)
     assert shown(output for _, output in Replay(read_recording(path)).outputs()) == answer
     assert_replays(path)
     assert_replays(path, rechunk=7)
@@ -82,14 +82,14 @@ def test_a_client_records_a_job_but_not_its_images(path: Path) -> None:
     with memory_client() as client:
         job = client.image("arta", "a dragon", record=str(path), credentials=EMULATED_CREDENTIALS["arta"])
         (image,) = job.images()
-    assert_no_secret(kept(path), job._prepared.flow.secrets)
-    told = [output for _, output in Replay(read_recording(path)).outputs()]
-    assert [output.url for output in told if isinstance(output, ImageReady)] == [image.url]
+    assert_no_secret(private_lines(path), job._ready.flow.secrets)
+    outputs = [output for _, output in Replay(read_recording(path)).outputs()]
+    assert [output.url for output in outputs if isinstance(output, ImageReady)] == [image.url]
     assert b"PNG" not in path.read_bytes()
     assert_replays(path)
 
 
-def test_a_client_records_what_is_gone_on_with(path: Path) -> None:
+def test_a_client_records_a_resumed_job(path: Path) -> None:
     with memory_client() as client:
         with client.image("arta", "a dragon", credentials=EMULATED_CREDENTIALS["arta"]) as job:
             for output in job:
@@ -98,7 +98,7 @@ def test_a_client_records_what_is_gone_on_with(path: Path) -> None:
             snapshot, credentials = job.snapshot(), job.credentials
         again = client.resume("arta", snapshot, credentials=credentials, record=path)
         assert len(list(again.images())) == 1
-    assert_no_secret(kept(path), again._prepared.flow.secrets)
+    assert_no_secret(private_lines(path), again._ready.flow.secrets)
     assert_replays(path)
 
 
@@ -122,8 +122,8 @@ def test_a_session_over_real_sockets_plays_without_them(path: Path, monkeypatch:
     with Client(emulate=True) as client:
         chat = client.chat("fakegpt", "Hello", record=path)
         answer = chat.read()
-    lines = kept(path)
-    assert_no_secret(lines, chat._prepared.flow.secrets)
+    lines = private_lines(path)
+    assert_no_secret(lines, chat._ready.flow.secrets)
     assert shown(output for _, output in Replay(read_recording(path)).outputs()) == answer
     for seed in range(5):
         assert_replays(path, rechunk=seed)
@@ -135,34 +135,34 @@ def test_without_a_path_nothing_is_recorded(path: Path) -> None:
     assert os.listdir(path.parent) == []
 
 
-# However it ends.
+# Every way in which a session ends.
 
 
-def test_a_session_that_fails_is_there(path: Path) -> None:
+def test_a_failed_session_is_written(path: Path) -> None:
     flow = CromicleChat(messages="Hello", endpoints=CromicleEndpoints(site="http://nowhere.invalid"))
     with pytest.raises(ConnectError):
         list(drive_recorded(flow, MemoryTransport(), path))
-    assert '"kind":"connect"' in kept(path)[-2]
+    assert '"kind":"connect"' in private_lines(path)[-2]
     assert_replays(path)
 
 
-def test_a_session_that_is_left_early_is_there(path: Path) -> None:
+def test_an_abandoned_session_is_written(path: Path) -> None:
     with closing(drive_recorded(CromicleChat(messages="Hello"), MemoryTransport(), path, start=START)) as outputs:
         text = shown([next(outputs), next(outputs)])
-        assert len(kept(path)) == 2
+        assert len(private_lines(path)) == 2
     assert shown(output for _, output in Replay(read_recording(path)).outputs()) == text
     assert_replays(path)
 
 
-async def test_an_async_session_that_is_left_early_is_there(path: Path) -> None:
+async def test_an_abandoned_async_session_is_written(path: Path) -> None:
     outputs = adrive_recorded(CromicleChat(messages="Hello"), AsyncMemoryTransport(), path, start=START)
     async with aclosing(outputs):
         assert isinstance(await anext(outputs), TextDelta)
-    assert len(kept(path)) == 5
+    assert len(private_lines(path)) == 5
     assert_replays(path)
 
 
-def test_who_is_killed_leaves_what_had_passed(path: Path) -> None:
+def test_the_file_holds_the_session_so_far_if_the_process_is_killed(path: Path) -> None:
     with memory_client() as client:
         job = client.image("arta", "a dragon", record=path, credentials=EMULATED_CREDENTIALS["arta"])
         while not isinstance(next(job), JobAccepted):
@@ -170,12 +170,12 @@ def test_who_is_killed_leaves_what_had_passed(path: Path) -> None:
         left = path.read_bytes()
         job.close()
     assert b"JobAccepted" in left
-    assert_no_secret(left.decode().splitlines(), job._prepared.flow.secrets)
+    assert_no_secret(left.decode().splitlines(), job._ready.flow.secrets)
     (path.parent / "left.jsonl").write_bytes(left)
     assert_replays(path.parent / "left.jsonl")
 
 
-async def test_who_is_killed_in_async_code_leaves_what_had_passed(path: Path) -> None:
+async def test_the_file_of_an_async_session_holds_it_so_far_if_the_process_is_killed(path: Path) -> None:
     async with AsyncClient(transport=AsyncMemoryTransport(), store=MemoryStore(), environment={}) as client:
         job = client.image("arta", "a dragon", record=path, credentials=EMULATED_CREDENTIALS["arta"])
         while not isinstance(await anext(job), JobAccepted):
@@ -185,7 +185,7 @@ async def test_who_is_killed_in_async_code_leaves_what_had_passed(path: Path) ->
 
 
 class Stuck:
-    """A transport whose requests never come back."""
+    """A transport whose requests never end."""
 
     clock = VirtualClock()
 
@@ -203,7 +203,7 @@ class Stuck:
         pass
 
 
-async def test_a_session_that_is_cancelled_is_there(path: Path) -> None:
+async def test_a_cancelled_session_is_written(path: Path) -> None:
     flow = CromicleChat(messages="Hello")
 
     async def converse() -> None:
@@ -217,11 +217,11 @@ async def test_a_session_that_is_cancelled_is_there(path: Path) -> None:
             while '"phase":"start"' not in flow.snapshot() or flow.deadline == 0:
                 await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    assert len(kept(path)) == 3
+    assert len(private_lines(path)) == 3
     assert_replays(path)
 
 
-def test_a_crash_is_there(path: Path) -> None:
+def test_a_crash_is_written(path: Path) -> None:
     class Crashing(CromicleChat):
         def open(self) -> Any:
             raise ZeroDivisionError
@@ -230,10 +230,10 @@ def test_a_crash_is_there(path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(drive_recorded(Crashing(messages="Hello"), MemoryTransport(), path))
-    assert '"raised":"ZeroDivisionError: "' in kept(path)[1]
+    assert '"raised":"ZeroDivisionError: "' in private_lines(path)[1]
 
 
-# Where it cannot be written.
+# Writing.
 
 
 def test_an_earlier_recording_is_replaced(path: Path) -> None:
@@ -254,7 +254,7 @@ class Untouched(MemoryTransport):
 
 
 @pytest.mark.parametrize("kind", ["folder", "missing", "link", "pipe"])
-def test_what_cannot_be_written_is_said_before_anything_is_sent(kind: str, path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_reported_before_anything_is_sent(kind: str, path: Path) -> None:
     if kind == "folder":
         path.mkdir()
     elif kind == "missing":
@@ -271,14 +271,14 @@ def test_what_cannot_be_written_is_said_before_anything_is_sent(kind: str, path:
 # Reading.
 
 
-def test_what_is_not_there_cannot_be_read(path: Path) -> None:
+def test_a_missing_file_cannot_be_read(path: Path) -> None:
     with pytest.raises(RecordingError, match=f"cannot read {path}: No such file"):
         read_recording(path)
     with pytest.raises(RecordingError, match="cannot read"):
         read_recording(str(path.parent))
 
 
-def test_what_is_not_text_is_no_recording(path: Path) -> None:
+def test_a_binary_file_is_not_a_recording(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(RecordingError, match="not a recording of modelwire: it is not UTF-8"):
         read_recording(path)
@@ -294,15 +294,15 @@ def test_a_recording_with_every_kind_of_line_end_in_it_is_read(path: Path) -> No
     assert_replays(path)
 
 
-# The pace.
+# Real time.
 
 
-def test_a_recording_plays_at_the_pace_of_then(path: Path) -> None:
+def test_a_recording_plays_in_real_time(path: Path) -> None:
     transport = MemoryTransport({"cromicle": EMULATORS["cromicle"](Behaviour(pause=0.5))})
-    heard: list[tuple[float, Any]] = []
+    recorded: list[tuple[float, Any]] = []
     began = transport.clock.now()
     for output in drive_recorded(CromicleChat(messages="Hello"), transport, path):
-        heard.append((transport.clock.now() - began, output))
+        recorded.append((transport.clock.now() - began, output))
     clock = VirtualClock(5000.0)
     again: list[tuple[float, Any]] = []
 
@@ -312,11 +312,11 @@ def test_a_recording_plays_at_the_pace_of_then(path: Path) -> None:
     for item in at_pace(Replay(read_recording(path)).outputs(), clock, sleep):
         if not isinstance(item, COMMANDS):
             again.append((clock.now() - 5000.0, item))
-    assert [output for _, output in again] == [output for _, output in heard]
-    assert [at for at, _ in again] == pytest.approx([at for at, _ in heard])
+    assert [output for _, output in again] == [output for _, output in recorded]
+    assert [at for at, _ in again] == pytest.approx([at for at, _ in recorded])
 
 
-def test_whoever_is_late_does_not_wait() -> None:
+def test_a_late_consumer_does_not_wait() -> None:
     clock = VirtualClock(0.0)
     slept: list[float] = []
     for item in at_pace([(1.0, "one"), (2.0, "two"), (10.0, "three")], clock, slept.append):

@@ -1,4 +1,4 @@
-"""What of a server's words may reach a person."""
+"""Text from a server, made safe to show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.redaction import PLACEHOLDER, explain, printable, redact
+from modelwire.redaction import PLACEHOLDER, error_text, printable, redact
 
 AROUND = st.text("<>|~", max_size=5)
 ENCODERS: dict[str, Callable[[str], str]] = {
@@ -40,7 +40,7 @@ def lower_hex(text: str) -> str:
     return head + "".join("%" + part[:2].lower() + part[2:] for part in rest)
 
 
-# Where a secret ends is only certain if its last character is none that an encoding uses.
+# The last character is not used by any encoding, so that the end of the secret is certain.
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(lambda text: f"K{text}9")
 
 
@@ -59,7 +59,7 @@ def test_no_secret_is_left(text: str, secrets: list[str]) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
-def test_what_holds_no_secret_is_left_alone(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text, ["S3cret-that-is-nowhere", ""]) == text
 
 
@@ -71,8 +71,8 @@ def test_two_spellings_at_once() -> None:
     assert redact("a/b+c a%2Fb%2bc a\\/b\\u002Bc", ["a/b+c"]) == "[secret] [secret] [secret]"
 
 
-def test_a_secret_that_was_made_to_be_slow_is_not() -> None:
-    # A token may come from the server too, and so may the text: neither may cost more than its length.
+def test_no_secret_makes_the_search_slow() -> None:
+    # A server may choose both the token and the text: the time must be linear in their lengths.
     for secret, text in (
         ("\\" * 40 + "x", "\\" * 70),
         ("%" * 40 + "x", "%25" * 70),
@@ -83,7 +83,7 @@ def test_a_secret_that_was_made_to_be_slow_is_not() -> None:
         assert time.process_time() - begun < 1
 
 
-def test_text_in_one_line_that_is_safe_to_print() -> None:
+def test_printable_text_is_one_safe_line() -> None:
     assert printable("a\r\n b\x1b[31m\x00c\x7f\x9bd\u2028e\u2029f\u202eg\u2066h\ud800i\tj") == (
         "a b [31m c d e f g h i j"
     )
@@ -107,7 +107,7 @@ JSON = (("Content-Type", "application/problem+json; charset=utf-8"),)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"error": {"message": "no", "code": 5}}, "no"),
         ({"error": "no"}, "no"),
@@ -118,22 +118,22 @@ JSON = (("Content-Type", "application/problem+json; charset=utf-8"),)
         ({"error": {}, "message": "no"}, "no"),
     ],
 )
-def test_what_a_json_error_says(body: object, said: str) -> None:
+def test_the_message_of_a_json_error(body: object, message: str) -> None:
     for headers in (JSON, ()):
-        assert explain(headers, msgspec.json.encode(body)) == said
+        assert error_text(headers, msgspec.json.encode(body)) == message
 
 
 @pytest.mark.parametrize(
     "body",
     ["{}", '{"code": 5}', '{"error": 5}', '{"message": ["no"]}', "{", "[1]", '{"error": {"message": 5}}', "null"],
 )
-def test_json_that_says_it_otherwise_is_shown_as_it_is(body: str) -> None:
-    assert explain(JSON, body.encode()) == body
+def test_json_of_another_shape_is_shown_unchanged(body: str) -> None:
+    assert error_text(JSON, body.encode()) == body
 
 
-def test_json_that_cannot_be_read_is_shown_as_it_is() -> None:
-    assert explain(JSON, b'{"message": "\xff"}') == "\ufffd"
-    assert explain(JSON, b'{"error": ' + b"[" * 100_000).startswith('{"error": [')
+def test_invalid_json_is_shown_unchanged() -> None:
+    assert error_text(JSON, b'{"message": "\xff"}') == "\ufffd"
+    assert error_text(JSON, b'{"error": ' + b"[" * 100_000).startswith('{"error": [')
 
 
 @pytest.mark.parametrize(
@@ -145,29 +145,29 @@ def test_json_that_cannot_be_read_is_shown_as_it_is() -> None:
     ],
 )
 def test_the_title_of_a_page(page: str, title: str) -> None:
-    assert explain((("content-type", "text/html"),), page.encode()) == f"a page titled '{title}'"
+    assert error_text((("content-type", "text/html"),), page.encode()) == f"a page titled '{title}'"
 
 
-def test_text_is_shown_as_it_is() -> None:
-    assert explain((), b"no \xff") == "no \ufffd"
-    assert explain((), b"") == ""
+def test_text_is_shown_unchanged() -> None:
+    assert error_text((), b"no \xff") == "no \ufffd"
+    assert error_text((), b"") == ""
 
 
 @given(st.binary(max_size=80), st.sampled_from([JSON, (), (("content-type", "text/html"),)]))
-def test_any_body_can_be_explained(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-    assert isinstance(explain(headers, body), str)
+def test_any_body_has_an_error_text(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+    assert isinstance(error_text(headers, body), str)
 
 
-def test_a_long_secret_goes_with_all_of_it_and_takes_no_long_search() -> None:
+def test_a_long_secret_is_replaced_whole_and_found_quickly() -> None:
     secret = "+" * 100_000 + "b"
     assert redact(f"token {secret} refused", [secret]) == f"token {PLACEHOLDER} refused"
-    # Not a time: with a search in the length of the secret, this would not end before the tests are given up.
+    # Nothing is timed: if the search depended on the length of the secret, the test would run into its timeout.
     assert PLACEHOLDER in redact("+" * 65536, [secret])
 
 
 def test_a_secret_is_found_before_anything_is_cut_or_folded() -> None:
     secret = "SUPERSECRETTOKEN0123456789abcdef"
     page = f"<title>{' ' * 480}{secret}</title>"
-    assert "SUPER" not in explain((("content-type", "text/html"),), page.encode(), [secret])
+    assert "SUPER" not in error_text((("content-type", "text/html"),), page.encode(), [secret])
     body = b" " * (65536 - 10) + secret.encode()[:10]
-    assert "SUPER" not in printable(explain((), body, [secret]))
+    assert "SUPER" not in printable(error_text((), body, [secret]))

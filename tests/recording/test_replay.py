@@ -1,4 +1,4 @@
-"""A recording plays as it was recorded, and a protocol that has changed is found out at the first event."""
+"""A recording plays as it was recorded, and a changed flow is found at the first event that differs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from modelwire.recording import Recorder, Replay
 from modelwire.recording.replay import find_flow
 from modelwire.testing import assert_replays
 from modelwire.text import TextSink
-from modelwire_io.client.client import EMULATED_CREDENTIALS
+from modelwire_io.client.settings import EMULATED_CREDENTIALS
 from modelwire_io.drive import drive
 from modelwire_io.transports import MemoryTransport
 from played_flow import ENTROPY, NOW, Broken, ScriptedResponse, say, say_json, shown, through_json
@@ -43,15 +43,16 @@ seeds = st.integers(0, 2**32)
 
 
 class Driven:
-    """What came of a flow that was driven against its emulator."""
+    """The outputs and the recording of a flow that was driven against its emulator."""
 
     def __init__(self, name: str) -> None:
         provider = PROVIDERS[name]
-        work: dict[str, Any] = {"prompt" if provider.kind == "image" else "messages": "Tell me about “ü” and 雪"}
+        ((kind, flow),) = provider.flows.items()
+        work: dict[str, Any] = {"prompt" if kind == "image" else "messages": "Tell me about “ü” and 雪"}
         if name in EMULATED_CREDENTIALS:
             assert provider.credentials is not None
             work["credentials"] = msgspec.convert(EMULATED_CREDENTIALS[name], provider.credentials)
-        self.flow: Flow = provider.flow(**work)
+        self.flow: Flow = flow(**work)
         recorder = Recorder(self.flow)
         self.outputs: list[Output] = list(drive(recorder, MemoryTransport(), start=START))
         self.lines = recorder.lines()
@@ -68,7 +69,7 @@ def event_types(lines: list[str]) -> list[str]:
     return [msgspec.json.decode(line)["event"]["type"] for line in lines[1:-1]]
 
 
-# It plays as it was.
+# An unchanged flow.
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -86,7 +87,7 @@ def test_a_session_with_an_emulator_plays_as_it_was(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 @given(seed=seeds)
-def test_bodies_that_are_cut_anew_change_nothing(name: str, seed: int) -> None:
+def test_rechunked_bodies_change_nothing(name: str, seed: int) -> None:
     session = driven(name)
     replay = Replay(session.lines, rechunk=seed)
     assert text_of(replay) == shown(session.outputs)
@@ -108,14 +109,14 @@ def test_outputs_come_with_their_times() -> None:
 
 
 def test_the_same_seed_cuts_the_same_way() -> None:
-    def told(seed: int) -> list[Any]:
+    def outputs(seed: int) -> list[Any]:
         return [output for _, output in Replay(driven("cromicle").lines, rechunk=seed).outputs()]
 
-    assert told(5) == told(5)
-    assert len({tuple(map(repr, told(seed))) for seed in range(5)}) == 5
+    assert outputs(5) == outputs(5)
+    assert len({tuple(map(repr, outputs(seed))) for seed in range(5)}) == 5
 
 
-def test_a_session_that_was_left_early_plays_as_far_as_it_went() -> None:
+def test_an_abandoned_session_plays_to_its_last_event() -> None:
     session, recorder = begun(CromicleChat(messages="Hello"))
     session.deliver(ResponseStarted(1, 200, ()))
     session.deliver(BodyReceived(1, b"half an ans"))
@@ -151,20 +152,20 @@ def test_a_deadline_plays_as_it_was() -> None:
         assert_replays(lines, rechunk=seed)
 
 
-def test_a_chunk_that_comes_when_the_time_is_over_is_left_in_one_piece() -> None:
+def test_a_chunk_after_the_deadline_is_not_cut() -> None:
     @dataclass(kw_only=True)
     class Lines(Flow):
-        """Tells whole lines alone: a part of one is nothing of use yet."""
+        """Emits complete lines only."""
 
         def start(self) -> Steps:
             yield from self.stream(lambda: Request(method="GET", url="https://a.example/"), lambda: LineSink(self))
 
     class LineSink:
         def __init__(self, flow: Lines) -> None:
-            self._flow, self._kept = flow, b""
+            self._flow, self._rest = flow, b""
 
         def feed(self, data: bytes) -> bool:
-            *lines, self._kept = (self._kept + data).split(b"\n")
+            *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 self._flow.emit(TextDelta(line.decode()))
             return False
@@ -188,8 +189,8 @@ def test_a_chunk_that_comes_when_the_time_is_over_is_left_in_one_piece() -> None
 
 
 def test_an_interrupted_job_plays_from_its_snapshot() -> None:
-    flow, replies, canaries = scenarios()["arta"]
-    session, _ = begun(flow, *replies)
+    flow, responses, canaries = scenarios()["arta"]
+    session, _ = begun(flow, *responses)
     assert session.all(JobAccepted)
     assert isinstance(flow, ArtaImage)
     resumed = through_json(flow, ArtaCredentials(api_key="AIza/canary+key=1", id_token=canaries[3], expires_in=1e10))
@@ -209,14 +210,14 @@ def test_a_download_plays_too() -> None:
 
 
 def test_credentials_that_were_issued_play_as_placeholders() -> None:
-    flow, replies, _ = scenarios()["arta"]
-    told = [output for _, output in Replay(recorded(flow, *replies)).outputs()]
-    assert isinstance(told[0], CredentialsChanged)
-    assert told[0].credentials is not None
-    assert told[0].credentials["id_token"] == "SECRET0002X"
+    flow, responses, _ = scenarios()["arta"]
+    outputs = [output for _, output in Replay(recorded(flow, *responses)).outputs()]
+    assert isinstance(outputs[0], CredentialsChanged)
+    assert outputs[0].credentials is not None
+    assert outputs[0].credentials["id_token"] == "SECRET0002X"
 
 
-# What has changed is found.
+# A changed flow.
 
 
 class OtherHeader(HailuoChat):
@@ -276,7 +277,7 @@ def test_other_text_is_shown_at_its_first_event() -> None:
 
 
 @pytest.mark.parametrize("name", ["hailuo", "magickpen"])
-def test_another_signature_is_shown_though_signatures_are_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_signature_is_shown_although_signatures_are_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = driven(name).lines
     assert_replays(lines)
     if name == "hailuo":
@@ -288,7 +289,7 @@ def test_another_signature_is_shown_though_signatures_are_secret(name: str, monk
     assert difference.recorded is not None
     assert difference.recorded["type"] == "SendRequest"
     (line,) = [line for line in difference.lines() if line.startswith("+ ")]
-    assert "X (made in another way)" in line
+    assert "X (generated differently)" in line
 
 
 def test_a_change_of_the_number_of_items_is_shown() -> None:
@@ -312,7 +313,7 @@ def test_a_crash_is_shown() -> None:
     assert (difference.number, difference.replayed) == (1, {"raised": "ZeroDivisionError: nobody knows why"})
 
 
-def test_a_crash_that_is_gone_is_shown() -> None:
+def test_a_fixed_crash_is_shown() -> None:
     class Crashing(CromicleChat):
         def chat_request(self) -> Request:
             raise ZeroDivisionError("nobody knows why")
@@ -326,20 +327,20 @@ def test_a_crash_that_is_gone_is_shown() -> None:
     assert difference.recorded == {"raised": "ZeroDivisionError: nobody knows why"}
 
 
-def test_one_more_secret_is_no_difference_by_itself() -> None:
+def test_an_additional_secret_is_not_a_difference() -> None:
     class Careful(FakeGptChat):
         def start(self) -> Steps:
             self.conceal("something that nobody says")
             return (yield from super().start())
 
-    flow, replies, _ = scenarios()["fakegpt"]
-    # The password that it draws is echoed: it is known again, though it is another number now.
-    session, recorder = begun(flow, *replies)
-    session.answer(say(list(flow.secrets)[2], 500))
+    flow, responses, _ = scenarios()["fakegpt"]
+    # The server echoes the generated password. Its number among the secrets has changed, its fingerprint has not.
+    session, recorder = begun(flow, *responses)
+    session.respond(say(list(flow.secrets)[2], 500))
     assert_replays(recorder.lines(), flow=Careful)
 
 
-def test_more_secrets_than_there_were_are_told() -> None:
+def test_an_additional_signature_is_shown() -> None:
     class Signing(CromicleChat):
         def chat_request(self) -> Request:
             request = super().chat_request()
@@ -347,30 +348,30 @@ def test_more_secrets_than_there_were_are_told() -> None:
 
     difference = Replay(driven("cromicle").lines, flow=Signing).first_difference()
     assert difference is not None
-    assert "[secret] (made in another way)" in str(difference)
+    assert "[secret] (generated differently)" in str(difference)
 
 
 def test_a_snapshot_in_a_failure_is_compared_as_json() -> None:
-    flow, replies, _ = scenarios()["arta"]
-    head, *rest, last, end = recorded(flow, *replies, say("no", 500))
+    flow, responses, _ = scenarios()["arta"]
+    head, *rest, last, end = recorded(flow, *responses, say("no", 500))
     assert r'"snapshot":"{\"flow\"' in last
     difference = Replay([head, *rest, last.replace('"snapshot":"{', '"snapshot":"'), end]).first_difference()
     assert difference is not None
     assert '-    "snapshot": "' in str(difference)
 
 
-# What can be played.
+# The flow that plays.
 
 
 def test_flows_are_found_by_name() -> None:
     assert find_flow("ArtaImage") is ArtaImage
     assert find_flow("ImageDownload") is ImageDownload
     assert find_flow("OtherPause", [OtherPause]) is OtherPause
-    with pytest.raises(RecordingError, match="of the flow 'OtherPause', which is not at hand"):
+    with pytest.raises(RecordingError, match="of the flow 'OtherPause', which is not installed here"):
         find_flow("OtherPause")
 
 
-def test_a_flow_of_somebody_else_is_passed_in() -> None:
+def test_a_foreign_flow_is_passed_as_an_argument() -> None:
     @dataclass(kw_only=True)
     class Foreign(Flow):
         credentials: ArtaCredentials | None = field(default=None, metadata=NOT_SAVED)
@@ -379,7 +380,7 @@ def test_a_flow_of_somebody_else_is_passed_in() -> None:
             yield from self.fetch(lambda: Request(method="GET", url=f"https://a.example/{self.credentials and 1}"))
 
     lines = recorded(Foreign(credentials=ArtaCredentials(api_key="canary-key")), say("Hi"))
-    with pytest.raises(RecordingError, match="not at hand"):
+    with pytest.raises(RecordingError, match="not installed here"):
         Replay(lines)
     assert_replays(lines, flow=Foreign)
 
@@ -406,7 +407,7 @@ def test_credentials_that_do_not_fit_are_refused() -> None:
         Replay([head.replace('"id_token":""', '"id_token":5'), *rest])
 
 
-# As a test.
+# As a regression test.
 
 
 def test_a_recording_is_a_regression_test(tmp_path: Path) -> None:
@@ -417,17 +418,15 @@ def test_a_recording_is_a_regression_test(tmp_path: Path) -> None:
     assert_replays(path.read_text(encoding="utf-8").split("\n"), flow=MagickPenChat)
 
 
-def test_a_regression_is_told_in_full() -> None:
+def test_the_assertion_shows_the_difference() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_replays(driven("hailuo").lines, flow=OtherHeader)
     message = str(caught.value)
-    assert message.startswith(
-        "the flow does something else than was recorded\nevent 1, 0.000 s after the first: Start("
-    )
+    assert message.startswith("the flow does not do what was recorded\nevent 1, 0.000 s after the first: Start(")
     assert '+        "x-new",' in message
 
 
-def test_an_answer_that_was_sent_whole_is_cut_as_well() -> None:
+def test_an_answer_in_one_chunk_is_cut_too() -> None:
     lines = recorded(CromicleChat(messages="Hello"), ScriptedResponse(chunks=["Grüezi miteinander".encode()]))
     pieces = [[output for _, output in Replay(lines, rechunk=seed).outputs()] for seed in range(30)]
     assert max(map(len, pieces)) > 10

@@ -1,4 +1,4 @@
-"""Credentials are kept by provider and origin, and no process, crash or foreign file loses one."""
+"""Credentials are stored by provider and origin. No other process, crash or damaged file loses any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN: JsonObject = {"token": "T-1", "cookies": [{"name": "a", "value": "b"}], "
 DAMAGED = {
     "empty": b"",
     "cut off": b'{"version": 1, "origins": {"https://here.example": {"tok',
-    "no JSON": b"token=T-1\n",
+    "not JSON": b"token=T-1\n",
     "not UTF-8": b'{"version": 1, "origins": {"\xff": {}}}',
     "a list": b"[]",
     "an empty object": b"{}",
@@ -48,25 +48,25 @@ def store(tmp_path: Path) -> FileStore:
 
 
 @pytest.mark.parametrize("kind", ["file", "memory"])
-def test_what_is_kept_is_kept_by_provider_and_origin(store: FileStore, kind: str) -> None:
-    kept: Store = store if kind == "file" else MemoryStore()
-    assert kept.load("hailuo", HERE) is None
-    kept.save("hailuo", HERE, TOKEN)
-    kept.save("hailuo", THERE, {"token": "T-2"})
-    kept.save("fakegpt", HERE, {"token": "T-3"})
-    assert kept.load("hailuo", HERE) == TOKEN
-    assert kept.load("hailuo", THERE) == {"token": "T-2"}
-    assert kept.load("fakegpt", HERE) == {"token": "T-3"}
-    assert kept.load("fakegpt", THERE) is None
-    kept.save("hailuo", HERE, {"token": "T-4"})
-    kept.save("fakegpt", THERE, None)
-    kept.save("fakegpt", HERE, None)
-    assert kept.load("hailuo", HERE) == {"token": "T-4"}
-    assert kept.load("hailuo", THERE) == {"token": "T-2"}
-    assert kept.load("fakegpt", HERE) is None
+def test_objects_are_stored_by_provider_and_origin(store: FileStore, kind: str) -> None:
+    used: Store = store if kind == "file" else MemoryStore()
+    assert used.load("hailuo", HERE) is None
+    used.save("hailuo", HERE, TOKEN)
+    used.save("hailuo", THERE, {"token": "T-2"})
+    used.save("fakegpt", HERE, {"token": "T-3"})
+    assert used.load("hailuo", HERE) == TOKEN
+    assert used.load("hailuo", THERE) == {"token": "T-2"}
+    assert used.load("fakegpt", HERE) == {"token": "T-3"}
+    assert used.load("fakegpt", THERE) is None
+    used.save("hailuo", HERE, {"token": "T-4"})
+    used.save("fakegpt", THERE, None)
+    used.save("fakegpt", HERE, None)
+    assert used.load("hailuo", HERE) == {"token": "T-4"}
+    assert used.load("hailuo", THERE) == {"token": "T-2"}
+    assert used.load("fakegpt", HERE) is None
 
 
-def test_a_file_store_leaves_private_files_and_none_besides(store: FileStore) -> None:
+def test_a_file_store_has_private_files_and_no_others(store: FileStore) -> None:
     store.save("hailuo", HERE, TOKEN)
     written = msgspec.json.decode(store.path("hailuo").read_bytes())
     assert abs(written.pop("saved").pop(HERE) - time.time()) < 60
@@ -78,19 +78,19 @@ def test_a_file_store_leaves_private_files_and_none_besides(store: FileStore) ->
     store.save("hailuo", HERE, TOKEN)
     assert stat.S_IMODE(store.directory.stat().st_mode) == 0o700
     files = sorted(store.directory.iterdir())
-    # The lock may stay: who removes a lock file may remove another's lock.
+    # The lock file may stay: another process may have locked it.
     assert {path.name for path in files} <= {".hailuo.lock", "hailuo.json"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert FileStore(store.directory).load("hailuo", HERE) == TOKEN
 
 
-def test_looking_makes_nothing(store: FileStore) -> None:
+def test_loading_creates_no_directory(store: FileStore) -> None:
     assert store.load("hailuo", HERE) is None
     assert not store.directory.exists()
 
 
 def refused(store: FileStore, content: bytes, reason: str) -> None:
-    """Assert that a file with this content is refused, read and written, and stays as it is."""
+    """Assert that loading and saving refuse a file with this content and do not change it."""
     path = store.path("hailuo")
     store.directory.mkdir()
     path.write_bytes(content)
@@ -113,16 +113,16 @@ def refused(store: FileStore, content: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_not_overwritten(store: FileStore, content: bytes) -> None:
-    refused(store, content, "is damaged: mend it, or delete it to begin anew")
+    refused(store, content, "is damaged: repair it, or delete it to start over")
 
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
 def test_a_file_of_another_release_is_not_overwritten(store: FileStore, content: bytes) -> None:
-    refused(store, content, "was written by another release of modelwire: delete it to begin anew")
+    refused(store, content, "was written by another release of modelwire: delete it to start over")
 
 
 @pytest.mark.parametrize("trap", ["link", "folder", "open to others"])
-def test_a_file_that_is_not_safe_to_use_is_left_alone(store: FileStore, tmp_path: Path, trap: str) -> None:
+def test_a_file_that_is_not_safe_to_use_is_not_changed(store: FileStore, tmp_path: Path, trap: str) -> None:
     path = store.path("hailuo")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b'{"version": 1, "origins": {}}')
@@ -154,7 +154,9 @@ def test_a_file_in_a_directory_that_is_not_safe_to_use_is_not_read(store: FileSt
         lambda: store.lock("hailuo", HERE).acquire(0),
     ]
     for use in uses:
-        with pytest.raises(PrivateFileError, match=f"others can write it; .* chmod 700 {store.directory}$"):
+        with pytest.raises(
+            PrivateFileError, match=rf"{store.directory}: others can write it; make it private \(mode 700\)$"
+        ):
             use()
     store.directory.chmod(0o700)
     assert store.load("hailuo", HERE) == TOKEN
@@ -177,19 +179,19 @@ def test_a_crash_while_writing_loses_nothing(store: FileStore, monkeypatch: pyte
     assert store.load("hailuo", HERE) == TOKEN
 
 
-def test_a_process_that_holds_the_lock_is_waited_for_and_named(
-    store: FileStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_of_another_process_is_waited_for(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "LOCK_TIMEOUT", 0.05)
     store.save("hailuo", HERE, TOKEN)
     with filelock.FileLock(store.directory / ".hailuo.lock"):
-        with pytest.raises(PrivateFileError, match=f"^another process holds {store.path('hailuo')} for more than 0.05"):
+        with pytest.raises(
+            PrivateFileError, match=f"^another process has locked {store.path('hailuo')} for more than 0.05"
+        ):
             store.save("hailuo", HERE, None)
         store.save("fakegpt", HERE, TOKEN)
         assert store.load("hailuo", HERE) == TOKEN
 
 
-def test_a_lock_that_cannot_be_had_is_named(store: FileStore) -> None:
+def test_a_lock_that_cannot_be_taken_is_named(store: FileStore) -> None:
     (store.directory / ".hailuo.lock").mkdir(parents=True)
     with pytest.raises(PrivateFileError, match=f"^cannot lock {store.path('hailuo')}: "):
         store.save("hailuo", HERE, TOKEN)
@@ -198,7 +200,7 @@ def test_a_lock_that_cannot_be_had_is_named(store: FileStore) -> None:
 _SAVER = """
 import sys
 from pathlib import Path
-from modelwire_io.credentials import FileStore
+from modelwire_io.store import FileStore
 store = FileStore(Path(sys.argv[1]))
 sys.stdin.read()
 for number in range(20):
@@ -206,7 +208,7 @@ for number in range(20):
 """
 
 
-def test_processes_that_save_at_once_lose_nothing_of_each_other(store: FileStore, tmp_path: Path) -> None:
+def test_processes_that_save_at_once_keep_the_changes_of_each_other(store: FileStore, tmp_path: Path) -> None:
     environment = Home(tmp_path / "home").environment({})
     savers = [
         subprocess.Popen(
@@ -217,20 +219,20 @@ def test_processes_that_save_at_once_lose_nothing_of_each_other(store: FileStore
         )
         for name in "abcd"
     ]
-    # Each begins when its stdin is closed, so that all of them are there by then.
+    # Each saver waits until its stdin is closed, so that all of them run by then.
     for saver in savers:
         assert saver.stdin is not None
         saver.stdin.close()
         saver.stdin = None
     for saver in savers:
-        _, said = saver.communicate(timeout=PATIENCE)
-        assert (saver.returncode, said) == (0, b"")
+        _, output = saver.communicate(timeout=PATIENCE)
+        assert (saver.returncode, output) == (0, b"")
     origins = msgspec.json.decode(store.path("hailuo").read_bytes())["origins"]
     assert origins == {f"https://{name}-{i}.example": {"token": name * 500} for name in "abcd" for i in range(20)}
     assert sorted(path.name for path in store.directory.iterdir()) in (["hailuo.json"], [".hailuo.lock", "hailuo.json"])
 
 
-# Whoever is killed while it writes.
+# Writers that are killed.
 
 
 def writer(home: Path, how: str, directory: Path) -> subprocess.Popen[bytes]:
@@ -242,13 +244,13 @@ def writer(home: Path, how: str, directory: Path) -> subprocess.Popen[bytes]:
 
 
 def check_after_kill(store: FileStore) -> str:
-    """The old value or the new, whole and private; the next writer finds nothing in its way and leaves nothing."""
+    """Assert that the file is whole, private and writable. Returns `old` or `new`, for the value that it holds."""
     path = store.path("arta")
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(store.directory.stat().st_mode)) == (0o600, 0o700)
     assert {stat.S_IMODE(file.stat().st_mode) for file in store.directory.iterdir()} == {0o600}
-    kept = store.load("arta", killed_writer.ORIGIN)
-    assert kept is not None
-    token: str = kept["token"]
+    stored = store.load("arta", killed_writer.ORIGIN)
+    assert stored is not None
+    token: str = stored["token"]
     assert token in ("old" * 1000, "new" * 1000)
     assert [entry.provider for entry in store.entries()] == ["arta"]
     store.save("arta", killed_writer.ORIGIN, None)
@@ -263,7 +265,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_the_old_or_the_new(store: 
         with writer(tmp_path / f"home{number}", "for-ever", store.directory) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"saved\n"
-            # The moment is the machine's choice: the file is read some times, then it is over.
+            # Read the file a few times, so that the process is killed at a different moment each time.
             for _ in range(1 + 7 * number):
                 store.load("arta", killed_writer.ORIGIN)
             process.kill()
@@ -273,8 +275,8 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_the_old_or_the_new(store: 
 def test_a_writer_that_is_killed_before_any_of_its_calls_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     directory = tmp_path / "credentials"
     with writer(tmp_path / "home", "each-call", directory) as process:
-        said, _ = process.communicate(timeout=PATIENCE)
-    calls = int(said)
+        output, _ = process.communicate(timeout=PATIENCE)
+    calls = int(output)
     stores = [FileStore(directory / f"{number:03}") for number in range(calls)]
     assert any(list(store.directory.glob(".arta.json.*")) for store in stores)
     left = [check_after_kill(store) for store in stores]
@@ -282,7 +284,7 @@ def test_a_writer_that_is_killed_before_any_of_its_calls_leaves_the_old_or_the_n
     assert set(left) == {"old", "new"}
 
 
-def test_the_directories_are_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directories_are_in_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path)
     for name, value in home.variables.items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Jobs that are kept on the disk."""
+"""Jobs in private files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> JobFolder:
     return JobFolder(tmp_path / "jobs")
 
 
-def test_a_job_is_kept_whole_and_private(folder: JobFolder) -> None:
+def test_a_job_is_saved_in_a_private_file(folder: JobFolder) -> None:
     path = folder.save(job())
     assert read_job(path) == job()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -39,19 +39,19 @@ def test_jobs_are_listed_the_oldest_first(folder: JobFolder) -> None:
     assert folder.list() == ([older, younger], [])
 
 
-def test_a_forgotten_job_is_gone_and_forgetting_twice_is_no_error(folder: JobFolder) -> None:
+def test_a_job_can_be_forgotten_twice(folder: JobFolder) -> None:
     path = folder.save(job())
     folder.forget(job().id)
     folder.forget(job().id)
     assert not path.exists()
 
 
-def test_a_job_is_found_by_its_id_by_its_beginning_and_by_its_file(folder: JobFolder) -> None:
+def test_a_job_is_found_by_its_id_by_the_beginning_of_its_id_and_by_its_file(folder: JobFolder) -> None:
     path = folder.save(job())
     assert folder.find("arta-1a2b") == folder.find("arta-1") == folder.find(str(path)) == job()
 
 
-def test_a_beginning_that_two_jobs_share_names_neither(folder: JobFolder) -> None:
+def test_the_beginning_of_two_ids_finds_no_job(folder: JobFolder) -> None:
     folder.save(job("arta-1a"))
     folder.save(job("arta-1b"))
     with pytest.raises(InvalidInput, match=r"^unknown job 'arta-1': did you mean 'arta-1[ab]'\?$"):
@@ -60,14 +60,14 @@ def test_a_beginning_that_two_jobs_share_names_neither(folder: JobFolder) -> Non
         folder.find("")
 
 
-def test_an_id_is_found_also_where_another_begins_with_it(folder: JobFolder) -> None:
+def test_an_id_is_found_even_if_another_id_begins_with_it(folder: JobFolder) -> None:
     folder.save(job("arta-1"))
     folder.save(job("arta-12"))
     assert folder.find("arta-1").id == "arta-1"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff"])
-def test_a_damaged_file_is_named_and_stands_in_no_other_jobs_way(folder: JobFolder, content: bytes) -> None:
+def test_a_damaged_file_is_named_and_does_not_hide_other_jobs(folder: JobFolder, content: bytes) -> None:
     path = folder.save(job("arta-damaged"))
     path.write_bytes(content)
     folder.save(job())
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_named_and_stands_in_no_other_jobs_way(folder: JobFold
 
 
 @pytest.mark.parametrize("content", [b'{"version": 2}', msgspec.json.encode(msgspec.structs.replace(job(), version=2))])
-def test_a_job_of_another_release_is_refused_whatever_is_in_it(folder: JobFolder, content: bytes) -> None:
+def test_a_job_of_another_release_is_refused(folder: JobFolder, content: bytes) -> None:
     path = folder.save(job())
     path.write_bytes(content)
     with pytest.raises(PrivateFileError, match="another release"):
@@ -91,19 +91,19 @@ def test_a_job_of_another_release_is_refused_whatever_is_in_it(folder: JobFolder
 
 
 @pytest.mark.parametrize("job_id", ["../../notes", "/etc/notes", "a\\b", "C:a", ""])
-def test_a_file_from_elsewhere_cannot_name_a_file_outside_of_the_folder(folder: JobFolder, job_id: str) -> None:
+def test_a_job_cannot_name_a_file_outside_of_the_folder(folder: JobFolder, job_id: str) -> None:
     path = folder.save(job())
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(job(), id=job_id)))
     with pytest.raises(PrivateFileError, match="is damaged"):
         read_job(path)
 
 
-def test_a_file_that_is_not_there_says_where_to_look(tmp_path: Path) -> None:
-    with pytest.raises(PrivateFileError, match="see 'modelwire jobs'"):
+def test_a_job_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(PrivateFileError, match=f"^there is no job in {tmp_path / 'none.json'}$"):
         read_job(tmp_path / "none.json")
 
 
-def test_an_id_is_a_short_file_name_whatever_the_provider_calls_the_job() -> None:
+def test_an_id_is_a_short_file_name() -> None:
     assert saved_job_id("arta", "../A_b-9/" + "f" * 50) == "arta-Ab9" + "f" * 9
     with pytest.raises(InvalidInput):
         saved_job_id("arta", "../..")

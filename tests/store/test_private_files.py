@@ -1,4 +1,4 @@
-"""Private files: whole or not at all, 0600 in 0700, and nothing that others had a hand in."""
+"""Private files: atomic writes, modes 0600 and 0700, and no file that other users could have changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mode(path: Path) -> int:
 
 
 class Crash(BaseException):
-    """The process goes away: nothing but `finally` is run."""
+    """The end of the process: only `finally` blocks run."""
 
 
 def failing(error: BaseException) -> Callable[..., Any]:
@@ -38,7 +38,7 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-def test_what_is_written_is_read_back_by_its_owner_alone(tmp_path: Path) -> None:
+def test_a_written_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "data" / "modelwire" / "key.json"
     assert read_private(path) is None
     write_private(path, OLD)
@@ -54,13 +54,13 @@ def test_what_is_written_is_read_back_by_its_owner_alone(tmp_path: Path) -> None
 def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        write_private(tmp_path / "kept" / "file", NEW)
+        write_private(tmp_path / "private" / "file", NEW)
     finally:
         os.umask(before)
-    assert (mode(tmp_path / "kept"), mode(tmp_path / "kept" / "file")) == (0o700, 0o600)
+    assert (mode(tmp_path / "private"), mode(tmp_path / "private" / "file")) == (0o700, 0o600)
 
 
-def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+def test_a_directory_that_others_could_read_is_made_private(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o755)
@@ -75,10 +75,10 @@ def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), Crash()], ids=["error", "crash"])
 @pytest.mark.parametrize("step", ["mkstemp", "fdopen", "fsync", "replace"])
 @pytest.mark.parametrize("before", [None, OLD], ids=["nothing", "old"])
-def test_a_write_that_does_not_end_leaves_what_was_there(
+def test_a_write_that_fails_leaves_the_old_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException, before: bytes | None
 ) -> None:
-    path = tmp_path / "kept" / "file"
+    path = tmp_path / "private" / "file"
     make_private_directory(path.parent)
     if before is not None:
         write_private(path, before)
@@ -95,8 +95,8 @@ def test_a_write_that_does_not_end_leaves_what_was_there(
     assert read_private(path) == NEW
 
 
-def test_a_write_that_was_done_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "kept" / "file"
+def test_a_crash_after_a_write_leaves_the_new_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "private" / "file"
     write_private(path, OLD)
     replace = os.replace
 
@@ -112,9 +112,9 @@ def test_a_write_that_was_done_stands(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At each step of a write, whoever reads gets the old content, until it is the new."""
-    path = tmp_path / "kept" / "file"
+def test_a_reader_never_sees_an_incomplete_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each step of a write, a reader gets the whole old content or the whole new content."""
+    path = tmp_path / "private" / "file"
     write_private(path, OLD)
     seen: list[bytes | None] = []
 
@@ -138,7 +138,7 @@ def test_a_link_is_neither_followed_nor_replaced(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(OLD)
     target.chmod(0o600)
-    link = tmp_path / "kept" / "link"
+    link = tmp_path / "private" / "link"
     link.parent.mkdir()
     link.symlink_to(target)
     with pytest.raises(PrivateFileError, match=f"^cannot read {link}: it is a symbolic link; move it away$"):
@@ -158,7 +158,9 @@ def test_a_file_that_others_can_write_is_refused(tmp_path: Path, others: int) ->
     path = tmp_path / "file"
     path.write_bytes(OLD)
     path.chmod(others)
-    with pytest.raises(PrivateFileError, match=f"others can write it; make it private with: chmod 600 {path}$"):
+    with pytest.raises(
+        PrivateFileError, match=rf"^cannot use {path}: others can write it; make it private \(mode 600\)$"
+    ):
         read_private(path)
     path.chmod(0o600)
     assert read_private(path) == OLD
@@ -173,7 +175,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def refused_directory(folder: Path, reason: str) -> None:
-    """Assert that a directory is refused, looked at and written to, and stays as it is."""
+    """Assert that reading and writing refuse a directory and do not change it."""
     before = folder.lstat().st_mode
     uses: list[Callable[[], object]] = [
         lambda: check_private_directory(folder),
@@ -206,7 +208,7 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, others: in
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(others)
-    refused_directory(folder, f"{folder}: others can write it; make it private with: chmod 700 {folder}")
+    refused_directory(folder, f"{folder}: others can write it; make it private (mode 700)")
     folder.chmod(0o700)
     write_private(folder / "file", NEW)
 
@@ -218,20 +220,20 @@ def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyt
     refused_directory(folder, f"{folder}: it belongs to another user; move it away")
 
 
-def test_a_directory_that_is_not_there_is_no_danger(tmp_path: Path) -> None:
+def test_a_directory_that_does_not_exist_is_safe(tmp_path: Path) -> None:
     check_private_directory(tmp_path / "nowhere" / "at all")
     (tmp_path / "file").write_bytes(OLD)
     check_private_directory(tmp_path / "file" / "folder")
 
 
-def test_a_directory_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_checked_is_named(tmp_path: Path) -> None:
     name = tmp_path / ("x" * 300)
     with pytest.raises(PrivateFileError, match=f"^cannot use the directory {name}: File name too long$"):
         check_private_directory(name)
 
 
-def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "kept" / "a.json"
+def test_only_temporary_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "a.json"
     write_private(path, OLD)
     others = [path.parent / name for name in (".b.json.x1", "a.json.x1", ".a.lock", "b.json")]
     for file in (*others, path.parent / ".a.json.x1", path.parent / ".a.json.x2"):
@@ -243,7 +245,7 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         remove_leftovers(path)
 
 
-def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_folder_or_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     folder, pipe = tmp_path / "folder", tmp_path / "pipe"
     folder.mkdir()
     os.mkfifo(pipe, 0o600)
@@ -255,7 +257,7 @@ def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [folder, pipe]
 
 
-def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+def test_a_refused_file_is_closed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     before = len(os.listdir("/proc/self/fd"))
@@ -279,14 +281,14 @@ def test_a_file_that_cannot_be_opened_or_read_is_named(
         assert str(caught.value) == f"cannot read {path}: {error.strerror}; move it away"
 
 
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     folder = tmp_path / "file" / "folder"
     with pytest.raises(PrivateFileError, match=f"^cannot make the directory {folder}: Not a directory$"):
         write_private(folder / "key", NEW)
 
 
-def test_elsewhere_than_on_posix_owners_and_modes_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owners_and_modes_are_checked_on_posix_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(OLD)
     path.chmod(0o666)

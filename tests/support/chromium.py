@@ -1,7 +1,7 @@
-"""A real browser for tests, and a person who uses it.
+"""A real browser for tests, and a simulated person who uses it.
 
-The person reaches the same browser from outside, over its own debugging port: what is tested knows nothing of that. It
-is opened by a program that stands before the browser, as `--browser PATH` may name any.
+The person uses a debugging port that the tested code does not know of. A wrapper program, given as `--browser PATH`,
+opens that port.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-def open_to_persons(folder: Path) -> Path:
-    """A program that is Chromium, with a debugging port of its own; it is told in the profile."""
+def program_with_debugging_port(folder: Path) -> Path:
+    """Write a program that starts Chromium with a second debugging port. Chromium writes its number to the profile."""
     program = folder / "browser"
     program.write_text(f'#!/bin/sh\nexec {CHROMIUM} --remote-debugging-port=0 "$@"\n', encoding="utf-8")
     program.chmod(0o700)
@@ -39,8 +39,8 @@ def open_to_persons(folder: Path) -> Path:
 
 
 @contextmanager
-def person_at(profile: Path, title: str = "Hailuo AI (emulated)") -> Iterator[Page]:
-    """The page that a browser with this profile shows, once it has this title, for a person to use."""
+def page_of_person(profile: Path, title: str = "Hailuo AI (emulated)") -> Iterator[Page]:
+    """The page of the browser with this profile, once it has this title."""
     from playwright.sync_api import sync_playwright
 
     port_file = profile / "DevToolsActivePort"
@@ -54,14 +54,14 @@ def person_at(profile: Path, title: str = "Hailuo AI (emulated)") -> Iterator[Pa
 
 
 def fill_in(page: Page) -> None:
-    """Log in, as a person does."""
+    """Fill in and send the login form."""
     page.get_by_label("Email").fill("ada@example.com")
     page.get_by_label("Password").fill("S-12345678")
     page.get_by_role("button", name="Log in").click()
 
 
 def wait_until(condition: object, seconds: float = PATIENCE) -> None:
-    """Wait for something that nobody tells us of."""
+    """Poll a condition until it is true."""
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
@@ -70,7 +70,7 @@ def wait_until(condition: object, seconds: float = PATIENCE) -> None:
 
 
 def descendants(pid: int) -> set[tuple[int, str]]:
-    """Every process that comes from this one, now: its id, and when it began, which no other shares with it."""
+    """The descendants of a process: id and start time, which together identify a process."""
     parents = {child: (parent, began) for child, parent, began in _processes()}
     found = {pid}
     while more := {child for child, (parent, _) in parents.items() if parent in found} - found:
@@ -79,13 +79,13 @@ def descendants(pid: int) -> set[tuple[int, str]]:
 
 
 def assert_gone(processes: set[tuple[int, str]]) -> None:
-    """None of these is left, after the moment that the system takes for it."""
-    assert processes, "nothing was ever started"
+    """Assert that these processes end within ten seconds."""
+    assert processes, "no process was started"
     wait_until(lambda: not processes & {(pid, began) for pid, _, began in _processes()}, 10.0)
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:
-    """The id, the parent and the start of each process but for those that have ended, and wait to be counted."""
+    """The id, the parent and the start time of each process, without zombies."""
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue

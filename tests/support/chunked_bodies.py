@@ -1,4 +1,4 @@
-"""Chunked bodies, good and bad, and what h11 makes of them."""
+"""Chunked bodies, valid and invalid, and how h11 decodes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raw_server import chunk
 
 
 class Read(NamedTuple):
-    """What came of a body: its bytes, whether it is whole, and whether it was refused on the way."""
+    """The result of decoding a body: its bytes, if it is whole, and if it was refused."""
 
     body: bytes
     is_whole: bool
@@ -20,7 +20,7 @@ class Read(NamedTuple):
 
 
 def read_by_h11(pieces: Iterable[bytes]) -> Read:
-    """By h11 alone."""
+    """Decode a chunked body with h11 alone."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 30)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     connection.send(h11.EndOfMessage())
@@ -43,7 +43,7 @@ def read_by_h11(pieces: Iterable[bytes]) -> Read:
     return Read(body, False, False)
 
 
-# Sizes and extensions in every spelling, and what only looks like them.
+# Sizes and extensions in every spelling, and strings that resemble them.
 DIGITS = [b"A", b"0b1", b"1e1", b"0a", b"0" * 19 + b"A", b"0" * 20 + b"A", b"fffffffff", b"0" * 20, b"0" * 21, b""]
 NO_DIGITS = [b"0x5", b"0X5", b"0o7", b"+5", b"-5", b"5_0", b" 5", b"5g", b"\xb2", b"\xd9\xa3"]
 SIZES = st.integers(0, 300).map(lambda size: b"%x" % size) | st.sampled_from(DIGITS + NO_DIGITS)

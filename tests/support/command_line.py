@@ -1,7 +1,4 @@
-"""The `modelwire` command as a user runs it: in a process of its own, on pipes or on a terminal, in a home of its own.
-
-Nothing waits longer than `PATIENCE`, and nothing waits that long in a test that passes.
-"""
+"""The `modelwire` command as a user runs it: in its own process, on pipes or on a terminal, in an empty home."""
 
 from __future__ import annotations
 
@@ -13,40 +10,50 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
+import msgspec
 import pytest
 
 import modelwire
 import modelwire_io
 from modelwire_io.cli.command import run
 
-PATIENCE = 20.0
+# Seconds: the longest wait for a command. It only keeps a test from hanging: no test that passes waits that long, even
+# on a machine with many more processes than cores.
+PATIENCE = 120.0
+# Seconds: between two presses of Ctrl-C, by a person who waits for their effect, and by one who does not.
+_PATIENT_PRESSES = 1.0
+_RAPID_PRESSES = 0.002
 
 Stream = Literal["stdin", "stdout"]
 
-_MAIN = "from modelwire_io.cli import main; main()"
-# The terminal becomes the one that /dev/tty is, and that sends SIGINT for Ctrl-C.
+# A parent that ignores SIGINT, such as nohup, hands that on to its children: here Ctrl-C works in any case.
+_MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from modelwire_io.cli import main; main()"
+)
+# The terminal becomes the controlling one, which /dev/tty names, and which sends SIGINT for Ctrl-C.
 _MAIN_ON_A_TERMINAL = f"import fcntl, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); {_MAIN}"
 _PACKAGES = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (modelwire, modelwire_io))
 
-# What closes a stream before the command begins.
+# The words before a command that close one of its streams.
 _CLOSERS: dict[Stream | None, tuple[str, ...]] = {
     "stdin": ("sh", "-c", 'exec "$@" <&-', "sh"),
     "stdout": ("sh", "-c", 'exec "$@" >&-', "sh"),
 }
 
-NOTHING: Mapping[str, str] = {}
+_NO_VARIABLES: Mapping[str, str] = {}
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 
 
 class Result(NamedTuple):
-    """What came of a command."""
+    """The exit code of a command, and the text that it wrote to stdout and stderr."""
 
     code: int
     out: str
@@ -57,9 +64,19 @@ class Result(NamedTuple):
         """The lines of stderr."""
         return self.err.splitlines()
 
+    @property
+    def json_lines(self) -> list[dict[str, Any]]:
+        """The lines of stdout, decoded."""
+        return [msgspec.json.decode(line) for line in self.out.splitlines()]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder and in all folders below it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
 
 class Home:
-    """A user: a home directory with nothing in it, and the environment that goes with it."""
+    """A user with an empty home directory, and the environment variables that lead there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,7 +87,7 @@ class Home:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those that say where files go."""
+        """The environment variables that name the user's folders."""
         return {
             "HOME": str(self.path),
             "XDG_DATA_HOME": str(self.path / "data"),
@@ -80,7 +97,7 @@ class Home:
         }
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """The whole environment: nothing of the tests' own gets into it but how to find Python and the packages."""
+        """The whole environment. Of the tests' own, it has only the paths of Python and of the packages."""
         return {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": _PACKAGES,
@@ -96,9 +113,9 @@ class Home:
         *words: str,
         stdout: IO[bytes] | None = None,
         closed: Stream | None = None,
-        extra: Mapping[str, str] = NOTHING,
+        extra: Mapping[str, str] = _NO_VARIABLES,
     ) -> Iterator[Running]:
-        """A command under way, on pipes; `extra` is added to its environment.
+        """Start a command on pipes; `extra` is added to its environment.
 
         `stdout` is a file to write to instead of a pipe, `closed` a stream that is closed from the beginning.
         """
@@ -122,15 +139,17 @@ class Home:
         typed: bytes = b"",
         stdout: IO[bytes] | None = None,
         closed: Stream | None = None,
-        extra: Mapping[str, str] = NOTHING,
+        extra: Mapping[str, str] = _NO_VARIABLES,
     ) -> Result:
         """Run a command to its end, with `typed` on its stdin."""
         with self.started(*words, stdout=stdout, closed=closed, extra=extra) as command:
             return command.finish(typed)
 
     @contextmanager
-    def terminal(self, *words: str, piped: bool = False, extra: Mapping[str, str] = NOTHING) -> Iterator[Terminal]:
-        """A command under way on a terminal of its own; with `piped`, its stdout goes to a pipe instead."""
+    def terminal(
+        self, *words: str, piped: bool = False, extra: Mapping[str, str] = _NO_VARIABLES
+    ) -> Iterator[Terminal]:
+        """Start a command on a terminal of its own; with `piped`, its stdout goes to a pipe instead."""
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(
@@ -153,7 +172,7 @@ class Home:
 
 
 class Inside:
-    """The same user, with the command run inside the tests' own process: quicker, and enough for what it says."""
+    """The same user, but the command runs in the tests' own process: faster, and enough to check its output."""
 
     def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.home = home
@@ -176,20 +195,23 @@ class Inside:
 
 
 def _command(main: str, words: tuple[str, ...]) -> list[str]:
-    # A warning, such as that of a socket that was never closed, would show on stderr.
+    # With `-W error`, a warning, such as that of a socket that was never closed, shows on stderr.
     return [sys.executable, "-W", "error", "-c", main, *words]
 
 
-def _repeat(interrupt: Callable[[], None], process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a process until it ends, as a person would.
+def _repeat(
+    interrupt: Callable[[], None], process: subprocess.Popen[bytes], *, every: float = _PATIENT_PRESSES
+) -> None:
+    """Interrupt a process until it ends.
 
-    Python looks for signals between two bytecodes: one that comes just before a system call blocks is seen when that
-    call is over, or when the next signal wakes it. That is rare, and no reason for a test to fail.
+    Once is not always enough: Python checks for signals between bytecodes, so one that arrives just before a system
+    call blocks is seen when the call returns, or when the next signal wakes it.
     """
-    for _ in range(int(PATIENCE)):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         interrupt()
         try:
-            process.wait(timeout=1.0)
+            process.wait(timeout=every)
         except subprocess.TimeoutExpired:
             continue
         return
@@ -212,25 +234,29 @@ class Running:
         return self._process.pid
 
     def wait_for(self, text: str) -> str:
-        """Wait until `text` is on stdout; returns all that is."""
+        """Wait until `text` is on stdout. Returns everything that is."""
         return self._read_until(self._stdout, text)
 
     def wait_for_note(self, text: str) -> str:
-        """Wait until `text` is on stderr; returns all that is."""
+        """Wait until `text` is on stderr. Returns everything that is."""
         return self._read_until(self._stderr, text)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Send a signal, and wait until it has ended the command: SIGINT is what Ctrl-C does."""
+        """Send a signal, by default that of Ctrl-C, until the command has ended."""
         _repeat(lambda: self._process.send_signal(number), self._process)
 
+    def interrupt_repeatedly(self) -> None:
+        """Press Ctrl-C many times in quick succession, until the command has ended."""
+        _repeat(lambda: self._process.send_signal(signal.SIGINT), self._process, every=_RAPID_PRESSES)
+
     def finish(self, typed: bytes = b"") -> Result:
-        """Wait for its end."""
+        """Write `typed` to stdin, and wait for the end of the command."""
         out, err = self._process.communicate(typed, timeout=PATIENCE)
-        written, noted = self._read.values()
-        return Result(self._process.returncode, (written + (out or b"")).decode(), (noted + err).decode())
+        out_before, err_before = self._read.values()
+        return Result(self._process.returncode, (out_before + (out or b"")).decode(), (err_before + err).decode())
 
     def close_stdout(self) -> None:
-        """Read no further."""
+        """Close the reader's end of stdout."""
         assert self._stdout is not None
         self._stdout.close()
 
@@ -246,7 +272,7 @@ class Running:
 
 
 class Terminal:
-    """A command on a terminal, and what is on the screen, escape sequences included."""
+    """A command on a terminal, and everything that it wrote to the screen."""
 
     def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
         self._descriptor = descriptor
@@ -260,16 +286,16 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """Everything that was written so far."""
+        """Everything written so far, with its escape sequences."""
         return self._bytes.decode("utf-8", "replace").replace("\r\n", "\n")
 
     @property
     def visible(self) -> str:
-        """The same without colours and cursor movements."""
+        """Everything written so far, without colours and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.screen)
 
     def interrupt(self) -> None:
-        """Press Ctrl-C, and wait until the command has ended."""
+        """Press Ctrl-C until the command has ended."""
         _repeat(lambda: self.type(CTRL_C), self._process)
 
     def type(self, keys: str) -> None:
@@ -282,19 +308,19 @@ class Terminal:
             assert self._read(), f"the command ended without {text!r}: {self.screen!r}"
 
     def finish(self) -> Result:
-        """Wait for its end; `out` is what went to a pipe."""
+        """Wait for the end of the command. `out` is the text from the pipe, if there is one; `err` is the screen."""
         while self._read():
             pass
         out, _ = self._process.communicate(timeout=PATIENCE)
         return Result(self._process.returncode, (out or b"").decode(), self.screen)
 
     def _read(self) -> bool:
-        """Take in what there is; whether there may be more."""
+        """Read what the command has written. False at its end."""
         ready, _, _ = select.select([self._descriptor], [], [], PATIENCE)
         assert ready, f"nothing happened: {self.screen!r}"
         try:
             data = os.read(self._descriptor, 65536)
         except OSError:
-            return False  # Linux says EIO once nobody has the other end
+            return False  # Linux reports EIO once nobody holds the other end
         self._bytes += data
         return bool(data)

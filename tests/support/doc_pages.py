@@ -16,7 +16,7 @@ _ROW = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """One block of code: its language, its text, the number of its first line, the file that it is a piece of."""
+    """One block of code: its language, its text, the number of its first line, the file that it is part of."""
 
     language: str
     text: str
@@ -40,7 +40,7 @@ def blocks_of(page: Path, language: str) -> list[Block]:
 
 
 def table_after(page: Path, heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, without its own head."""
+    """The cells of the first table below a heading, without the header row."""
     text = page.read_text(encoding="utf-8")
     assert f"\n{heading}\n" in text, f"{page.name} has no heading {heading!r}"
     below = text.partition(f"\n{heading}\n")[2]

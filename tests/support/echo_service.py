@@ -1,4 +1,4 @@
-"""A service that says back what it hears, its flows, and the kits of flows like them."""
+"""An echo service, its flows, and kits for variants of these flows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import msgspec
 
 from modelwire.chat import ChatFlow
 from modelwire.emulators import Chunk, EmulatorRequest, EmulatorResponse
-from modelwire.flow import NOT_SAVED, Flow, Steps
+from modelwire.flow import Flow, Steps, credentials_field
 from modelwire.http import Request, json_body
+from modelwire.image import ImageFlow
+from modelwire.models import Models
 from modelwire.outputs import CredentialsChanged, ImageReady, JobAccepted, TextDelta
 from modelwire.provider import Provider
 from modelwire.sse import ServerSentEvent
@@ -19,6 +21,7 @@ from modelwire.testing import FlowKit
 from modelwire.text import EventSink
 
 SITE = "https://echo.example"
+MODELS: Models = {"echo": ("echo",)}
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +54,9 @@ class Job(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class Service(Flow):
-    """What the flows of this page share: a token that is asked for first, and requests that carry it."""
+    """The base of these flows: it gets a token first, and sends it with each request."""
 
-    credentials_type: ClassVar[type[msgspec.Struct] | None] = Credentials
-    credentials: Credentials | None = field(default=None, metadata=NOT_SAVED, repr=False)
+    credentials: Credentials | None = credentials_field()
     options: Options = Options()
     endpoints: Endpoints = Endpoints()
 
@@ -84,10 +86,10 @@ class Service(Flow):
 
 @dataclass(kw_only=True)
 class EchoChat(Service, ChatFlow):
-    """Says back what it hears, a word at a time."""
+    """Streams the prompt back, word by word."""
 
-    models: ClassVar[dict[str, tuple[str, ...]]] = {"echo": ("echo",)}
-    default_model: ClassVar[str] = "echo"
+    models: ClassVar[Models] = MODELS
+    default_model: ClassVar[str | None] = "echo"
     made: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
@@ -113,11 +115,11 @@ class EchoChat(Service, ChatFlow):
 
 
 @dataclass(kw_only=True)
-class EchoImage(Service):
-    """Draws what it hears, once it is paid."""
+class EchoImage(Service, ImageFlow):
+    """Submits a job once, then polls until its pictures are done."""
 
-    prompt: str = ""
-    model: str | None = None
+    models: ClassVar[Models] = MODELS
+    default_model: ClassVar[str | None] = "echo"
     job: str = field(default="", init=False)
 
     def work(self) -> Steps:
@@ -148,7 +150,7 @@ class EchoImage(Service):
 
 
 class EchoService:
-    """The other side of all of it."""
+    """The emulator of the service."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -185,21 +187,17 @@ def whole(value: object, status: int = 200) -> EmulatorResponse:
 
 
 def kit_for(flow: type[EchoChat | EchoImage], service: type[EchoService] = EchoService) -> FlowKit:
-    """The kit of one more flow."""
+    """The kit for a flow."""
 
     class Kit(FlowKit):
         provider = Provider(
             name="echo",
             label="Echo",
-            kind="chat" if issubclass(flow, EchoChat) else "image",
-            flow=flow,
-            models=EchoChat.models,
-            default_model="echo",
-            options=Options,
-            endpoints=Endpoints,
-            credentials=Credentials,
+            chat=flow if issubclass(flow, EchoChat) else None,
+            image=flow if issubclass(flow, EchoImage) else None,
+            endpoints=Endpoints(),
             website=SITE,
-            answers="no",
+            status="gone",
             note="An example.",
         )
         emulator = service

@@ -1,4 +1,4 @@
-"""Requests to emulators, put together by hand, and what came of them."""
+"""Requests to emulators, made by hand, and checks of their responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE_URL = "http://127.0.0.1:8080/provider"
 
 
 class Ask(NamedTuple):
-    """A request that is easily changed: without this header, with that body."""
+    """A request to an emulator, with methods to change it."""
 
     method: str
     target: str
@@ -25,16 +25,16 @@ class Ask(NamedTuple):
     body: bytes = b""
 
     def without(self, *names: str) -> Ask:
-        """The same, without these headers."""
+        """A copy without these headers."""
         return self._replace(headers={name: value for name, value in self.headers.items() if name not in names})
 
     def having(self, **headers: str) -> Ask:
-        """The same, with these headers; underscores stand for dashes."""
+        """A copy with these headers. Underscores stand for dashes."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._replace(headers={**self.headers, **named})
 
     def request(self) -> EmulatorRequest:
-        """As an emulator takes it."""
+        """The request as the emulator's input."""
         return EmulatorRequest(
             method=self.method,
             target=self.target,
@@ -44,22 +44,22 @@ class Ask(NamedTuple):
         )
 
     def of(self, emulator: Emulator, now: float = NOW) -> EmulatorResponse:
-        """What the emulator says."""
+        """The response of an emulator."""
         return emulator.handle(self.request(), now)
 
 
 def json_of(value: JsonValue) -> bytes:
-    """A JSON body."""
+    """The JSON body of a value."""
     return msgspec.json.encode(value)
 
 
 def form_of(fields: Mapping[str, str]) -> bytes:
-    """A URL-encoded body."""
+    """The URL-encoded body of these fields."""
     return urlencode(fields).encode()
 
 
 def multipart_of(fields: Mapping[str, str], boundary: str = "limit") -> bytes:
-    """A multipart body."""
+    """The multipart body of these fields."""
     parts = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -68,18 +68,18 @@ def multipart_of(fields: Mapping[str, str], boundary: str = "limit") -> bytes:
 
 
 def whole(response: EmulatorResponse) -> bytes:
-    """The body, its chunks joined."""
+    """The whole body."""
     return b"".join(chunk.data for chunk in response.chunks)
 
 
 def answered(response: EmulatorResponse) -> JsonValue:
-    """The JSON of an answer that is no refusal."""
+    """The JSON body of a response with status 200."""
     assert response.status == 200, whole(response)
     return msgspec.json.decode(whole(response))
 
 
 def events_of(response: EmulatorResponse) -> list[tuple[str, JsonValue]]:
-    """The type and the data of each event of a stream, data as text where it is no JSON."""
+    """The type and the data of each event of a stream. Data that is not JSON stays text."""
     assert response.status == 200, whole(response)
     assert dict(response.headers)["content-type"] == "text/event-stream; charset=utf-8"
     events = []
@@ -91,13 +91,13 @@ def events_of(response: EmulatorResponse) -> list[tuple[str, JsonValue]]:
 
 
 def refused(response: EmulatorResponse, status: int, words: str) -> None:
-    """Assert that it is a refusal with this status, that says these words."""
+    """Assert that the response has this status, and these words in its error message."""
     message = msgspec.json.decode(whole(response))["error"]["message"]
     assert (response.status, words in message) == (status, True), (response.status, message)
 
 
 def asks(good: Sequence[Ask]) -> st.SearchStrategy[EmulatorRequest]:
-    """Requests of all kinds: good ones, with something about them changed or everything."""
+    """Good requests with one part changed, or any number of parts."""
     values = sorted({"", *(value for ask in good for value in ask.headers.values())})
     text = st.text(st.characters(), max_size=40)
     json = st.recursive(
@@ -129,7 +129,7 @@ def asks(good: Sequence[Ask]) -> st.SearchStrategy[EmulatorRequest]:
 
 
 def _with_header(request: EmulatorRequest, place: int, value: str) -> EmulatorRequest:
-    """The request with another value in one of its headers."""
+    """A copy with another value in one header."""
     headers = list(request.headers)
     if headers:
         name, _ = headers[place % len(headers)]
@@ -141,7 +141,7 @@ moments = st.just(NOW) | st.floats()
 
 
 def check_any(emulator: Emulator, request: EmulatorRequest, now: float) -> None:
-    """Whatever comes, there is an answer; a refusal says why."""
+    """Assert that the emulator responds to any request, and that an error response has a message."""
     response = emulator.handle(request, now)
     if response.status != 200:
         assert response.status in (400, 401, 403, 404, 405, 409)

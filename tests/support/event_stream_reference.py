@@ -1,4 +1,4 @@
-"""The standard's algorithm for event streams, as it is written there: what a decoder is compared with."""
+"""The algorithm of the standard for event streams, as it is written there: the reference for decoders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from event_stream_rules import LONGEST_RETRY, Seen
 
 @dataclass
 class Reading:
-    """All that came out of a stream: the events, then what the decoder knows at its end."""
+    """The result of a stream: its events, and the decoder's state at the end."""
 
     events: list[Seen] = field(default_factory=list)
     retry: int | None = None
@@ -48,7 +48,7 @@ def reference(stream: bytes) -> Reading:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines that have ended. CR LF is one end; what follows the last end is no line."""
+    """The complete lines. CR LF is one line end; the rest after the last line end is left out."""
     lines: list[str] = []
     line = ""
     previous = ""

@@ -1,8 +1,8 @@
-"""The standard of event streams as a table: each of its rules, and the streams that show whether a decoder keeps it.
+"""The standard of event streams as a table: its rules, each with streams that test a decoder.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html, sections "parsing an event stream" and "interpreting
-an event stream"; what is said of a rule here is in our words. The table is data: it knows no decoder. Tests run it
-over modelwire's, and `docs/tools/event_stream_conformance.py` over those of other libraries.
+an event stream"; the rules are in our words. The table is data and imports no decoder. The tests run it with
+modelwire's, and `docs/tools/event_stream_conformance.py` with those of other libraries.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import NamedTuple
 # An event as it is compared: type, data, last event id.
 Seen = tuple[str, str, str]
 
-# The standard knows no bound for a reconnection time. What is longer than this many milliseconds (thirty thousand
-# years) counts as equal.
+# Milliseconds: longer reconnection times count as equal to this one (thirty thousand years). The standard has no bound.
 LONGEST_RETRY = 10**15
 
 
 class Case(NamedTuple):
-    """A stream, and what is known at its end: the events in order, the reconnection time, the last event id."""
+    """A stream, and the expected result: the events in order, the reconnection time, the last event id."""
 
     name: str
     stream: bytes
@@ -49,7 +48,7 @@ def messages(*data: str) -> tuple[Seen, ...]:
 
 
 ELEVEN = tuple(str(number) for number in range(11))
-# Longer than a packet, and than the length from which our decoder looks for the ends of events one by one.
+# Characters: longer than a packet, and than the length at which our decoder starts to find events one by one.
 LONG = "x" * 2500
 # Characters of one to four bytes.
 CHARACTERS = "aж€🐉"
@@ -120,7 +119,7 @@ RULES = (
     ),
     Rule(
         "no other line ends",
-        "What Unicode or a terminal takes for the end of a line does not end one.",
+        "Other line ends of Unicode or of terminals do not end a line.",
         (
             Case("U+2028 and U+2029", "data: a\u2028b\u2029c\n\n".encode(), messages("a\u2028b\u2029c")),
             Case("U+0085", "data: a\x85b\n\n".encode(), messages("a\x85b")),
@@ -149,7 +148,7 @@ RULES = (
     ),
     Rule(
         "events in a row",
-        "What one event was leaves no trace in the next but its id.",
+        "Only the id of an event carries over to the next.",
         (
             Case("many", b"".join(b"data: %d\n\n" % n for n in range(11)), messages(*ELEVEN)),
             Case("many with CRLF", b"".join(b"data: %d\r\n\r\n" % n for n in range(11)), messages(*ELEVEN)),
@@ -234,14 +233,14 @@ RULES = (
     ),
     Rule(
         "fields",
-        "The name ends at the first colon; one space after it is no part of the value.",
+        "The name ends at the first colon; one space after it is not part of the value.",
         (
             Case("a space", b"data: a\n\n", messages("a")),
             Case("no space", b"data:a\n\n", messages("a")),
             Case("two spaces", b"data:  a\n\n", messages(" a")),
             Case("spaces at the end stay", b"data: a  \n\n", messages("a  ")),
             Case("spaces alone", b"data:   \n\n", messages("  ")),
-            Case("a tab is no space", b"data:\ta\n\n", messages("\ta")),
+            Case("a tab is not a space", b"data:\ta\n\n", messages("\ta")),
             Case("nor is U+00A0", "data:\u00a0a\n\n".encode(), messages("\u00a0a")),
             Case("colons in the value", b"data:a:b: c\n\n", messages("a:b: c")),
             Case("a colon after the space", b"data: :a\n\n", messages(":a")),
@@ -300,7 +299,7 @@ RULES = (
     ),
     Rule(
         "type",
-        "The last event field is the type; empty or missing it is message. A blank line resets it.",
+        "The last event field is the type; if it is empty or missing, the type is message. A blank line resets it.",
         (
             Case("before the data", b"event: add\ndata: 1\n\n", (("add", "1", ""),)),
             Case("after the data", b"data: 1\nevent: add\n\n", (("add", "1", ""),)),
@@ -388,7 +387,7 @@ RULES = (
     ),
     Rule(
         "the end of the stream",
-        "What has no blank line after it when the stream ends is dropped.",
+        "Lines at the end of the stream that no blank line follows are dropped.",
         (
             Case("a line that has ended", b"data: a\n\ndata: b\n", messages("a")),
             Case("a line that has not", b"data: a\n\ndata: b", messages("a")),
@@ -421,17 +420,17 @@ RULES = (
 
 
 def all_cases() -> Iterator[tuple[str, Case]]:
-    """Every case with its name, which names its rule too."""
+    """Every case by name: the name of its rule, and its own."""
     for rule in RULES:
         for case in rule.cases:
             yield f"{rule.name}: {case.name}", case
 
 
-# The other way: what an encoder is given, and writes.
+# The inverse: events, and the bytes that an encoder writes.
 
 
 class Written(NamedTuple):
-    """An event, and the bytes of it. `data` is what arrives; `given` what was asked for, where that is another."""
+    """An event and its bytes. `data` is what a decoder receives; `given` is the encoder's input, if that differs."""
 
     name: str
     stream: bytes

@@ -1,4 +1,4 @@
-"""Interpreters that have nothing of this one's, with `protocols/` alone on their path."""
+"""Scripts in a new Python process, with `protocols/` on its path."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def run_fresh(script: str, *arguments: str) -> str:
-    """What a script says in an interpreter that has nothing of this one's."""
+    """The output of a script in a new interpreter, without this one's environment variables for Python."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV"))}
     command = [sys.executable, "-I", "-c", script, str(PROTOCOLS), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def loaded_by(*modules: str) -> set[str]:
-    """What a fresh interpreter loads for these modules, beyond what it starts with."""
+    """The modules that importing these modules loads in a new interpreter."""
     names: list[str] = json.loads(run_fresh(LOADER, *modules))
     return set(names)

@@ -1,10 +1,9 @@
 """Processes that save credentials and are killed.
 
-`python killed_writer.py for-ever DIRECTORY` saves until somebody kills it.
+`python killed_writer.py for-ever DIRECTORY` saves until it is killed.
 
-`python killed_writer.py each-call DIRECTORY` saves again and again, each time in a folder and a process of its own,
-which kills itself before the first call of the operating system, before the second, and so on until one comes to its
-end.
+`python killed_writer.py each-call DIRECTORY` saves many times, each time in a new folder and a new process. The first
+process kills itself before its first system call, the second before its second, and so on until one finishes.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ MOST_CALLS = 500
 
 
 def save_for_ever(directory: Path) -> None:
-    """Save the one and the other."""
+    """Save two values in turn."""
     store = FileStore(directory)
     store.save("arta", ORIGIN, OLD)
     print("saved", flush=True)
@@ -48,7 +47,7 @@ def save_for_ever(directory: Path) -> None:
 
 
 def save_until_each_call(directory: Path) -> None:
-    """Print how many calls a save makes."""
+    """Print the number of system calls of a save."""
     for number in range(MOST_CALLS):
         store = FileStore(directory / f"{number:03}")
         store.save("arta", ORIGIN, OLD)

@@ -1,4 +1,4 @@
-"""Secrets that are planted, a service that says each of them again, and everything in which one could be seen."""
+"""Planted secrets, a service that echoes them, and a search in every text that a user could see."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from raw_server import Connection, chunk, response
 PROXY_USER, PROXY_PASSWORD = "somebody", "password-of-the-proxy"
 PROXY_PAIR = base64.b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode()
 
-# What is a secret of every request, by header and by field of a query or a form. Much of it is made anew for each.
+# Headers of a request, and fields of its query or form, whose values are secret. Many values are new in each request.
 SECRET_HEADERS = ("signature", "yy", "authorization", "x-authorization", "token", "secret", "x-api-secret")
 SECRET_FIELDS = ("session_password", "key", "refresh_token")
 
-# Far more than all sessions of a test take.
+# Connections: far more than all sessions of a test use.
 MOST_CONNECTIONS = 500
 
 
 class Work(NamedTuple):
-    """What is asked for, what the user brings to it, and how many requests it takes when all goes well."""
+    """A call of a client: provider, credentials, options, and the number of requests if nothing fails."""
 
     name: str
     provider: str
@@ -49,8 +49,8 @@ class Work(NamedTuple):
         return self.name
 
     @property
-    def brought(self) -> set[str]:
-        """The secrets among what the user brings."""
+    def supplied(self) -> set[str]:
+        """The secrets in the user's credentials and options."""
         return {*secrets_of_value(self.credentials, SECRET_NAMES), *map(str, self.options.values())}
 
 
@@ -74,7 +74,7 @@ def _chunks(data: bytes) -> bytes:
     return response("Transfer-Encoding: chunked", body=data)
 
 
-# What a service says instead of an answer; each is told all the secrets, in one line.
+# Faulty responses: functions of all secrets in one line.
 WAYS: dict[str, Callable[[str], bytes]] = {
     "text": lambda said: _refuse("400 Bad", f"no, not {said}"),
     "a page": lambda said: _refuse("403 No", f"<title>Not {said}</title>", "Content-Type: text/html"),
@@ -91,7 +91,7 @@ WAYS: dict[str, Callable[[str], bytes]] = {
     "no HTTP": lambda said: f"{said}\r\n\r\n".encode(),
     "a version": lambda said: f"HTTP/{said} 200 OK\r\n\r\n".encode(),
     "a status": lambda said: response(status=said),
-    "a line that is no header": response,
+    "a line that is not a header": response,
     "a name": lambda said: response(f"{said}: 1", "Content-Length: 0"),
     "a length": lambda said: response(f"Content-Length: {said}"),
     "a transfer coding": lambda said: response(f"Transfer-Encoding: {said}"),
@@ -101,19 +101,19 @@ WAYS: dict[str, Callable[[str], bytes]] = {
 
 
 class EchoServer(FaultServer):
-    """A provider's service that is good until it gets a request of some number; from then on it says the secrets.
+    """A provider's service that works until a request with a chosen number, and from then on echoes the secrets.
 
-    It takes requests to it, and those that it is to pass on as a proxy. `begin` begins a session.
+    It also acts as a proxy. `begin` begins a session.
     """
 
     def __init__(self, work: Work) -> None:
         super().__init__(SITES[work.provider], other="", most=MOST_CONNECTIONS)
         self._site = SITES[work.provider]
-        self._brought = [PROXY_PASSWORD, PROXY_PAIR, *sorted(work.brought)]
+        self._supplied = [PROXY_PASSWORD, PROXY_PAIR, *sorted(work.supplied)]
         self.begin(1, None)
 
     def begin(self, number: int, way: str | None, when_asked: Callable[[], object] = lambda: None) -> None:
-        """The request of this number (from 1) is answered in this way, or with silence; `when_asked` is called."""
+        """Respond to this request (from 1) in this way, or with silence if None, after calling `when_asked`."""
         self.requests.clear()
         self._issued: list[str] = []
         self._number = number
@@ -122,18 +122,18 @@ class EchoServer(FaultServer):
 
     @property
     def proxy(self) -> str:
-        """Its URL as a proxy, with user and password."""
+        """The URL of the proxy, with user and password."""
         return f"http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:{self.port}"
 
     @property
     def secrets(self) -> list[str]:
-        """All that may not be seen: what the user brought, what was issued, and what came with the requests."""
-        found = [*self._brought, *self._issued, *_secrets_in(self.requests)]
+        """All secrets: supplied by the user, issued by the service, or made for a request."""
+        found = [*self._supplied, *self._issued, *_secrets_in(self.requests)]
         return [secret for secret in dict.fromkeys(found) if len(secret) >= SHORTEST_SECRET]
 
-    def _reply(self, received: Received, connection: Connection) -> None:
+    def _respond(self, received: Received, connection: Connection) -> None:
         if len(self.requests) < self._number:
-            self._answer(received, connection)
+            self._respond_well(received, connection)
             return
         self._when_asked()
         if self._say is None:
@@ -142,15 +142,14 @@ class EchoServer(FaultServer):
             connection.send(self._say(" ".join(self.secrets)))
             fin(connection)
 
-    def _answer(self, received: Received, connection: Connection) -> None:
-        """As the service should."""
+    def _respond_well(self, received: Received, connection: Connection) -> None:
         said = self._site[self._route_of(received)].encode({}).decode("latin-1")
         self._issued += [secret for secret in ISSUED if secret in said]
-        super()._reply(received, connection)
+        super()._respond(received, connection)
 
 
 def _secrets_in(requests: Iterable[Received]) -> Iterator[str]:
-    """What a service finds in requests that must not be seen."""
+    """The secrets in these requests."""
     for received in requests:
         yield from (received.header(name).split(" ")[-1] for name in SECRET_HEADERS)
         pairs = [*parse_qsl(urlsplit(received.target).query), *parse_qsl(received.body.decode("latin-1"))]
@@ -159,17 +158,17 @@ def _secrets_in(requests: Iterable[Received]) -> Iterator[str]:
 
 
 class Seen:
-    """Texts that a person, or another program, could get to see."""
+    """Texts that a person or another program could see."""
 
     def __init__(self) -> None:
         self._texts: list[tuple[str, str]] = []
 
     def add(self, what: str, *values: object) -> None:
-        """Take note of values: texts as they are, everything else as it shows itself."""
+        """Add values: strings unchanged, anything else by its repr."""
         self._texts += [(what, value if isinstance(value, str) else repr(value)) for value in values]
 
     def add_error(self, error: BaseException) -> None:
-        """An exception and all that it came from, with the local variables of our own frames."""
+        """Add an exception and its causes, with the local variables of our own frames."""
         found: BaseException | None = error
         while found is not None:
             self.add("an exception", str(found), found, *getattr(found, "__notes__", ()))
@@ -177,30 +176,30 @@ class Seen:
                 if frame.filename.startswith(_OURS):
                     self.add(f"a frame at {Path(frame.filename).name}:{frame.lineno}", frame.locals)
             if isinstance(found, FlowFailed):
-                # The text is what the service has answered: what it says there, it says to the user.
+                # The text is the service's answer to the user, so it may hold anything.
                 failure = msgspec.structs.replace(found.failure, text="")
                 self.add("a failure", failure, msgspec.json.encode(failure).decode())
             found = found.__cause__ or found.__context__
 
     def check(self, secrets: Iterable[str]) -> None:
-        """No secret can be seen, in any spelling, nor the most of one."""
+        """Assert that no text holds a secret, in any spelling, or most of one."""
         everything = "\n".join(text for _, text in self._texts)
         for secret in secrets:
             for spelling in (*sorted(spellings(secret)), most_of(secret)):
                 if spelling in everything:
                     seen = [f"{what}: {text}" for what, text in self._texts if spelling in text]
-                    raise AssertionError(f"{spelling!r} can be seen in {seen[0]}")
+                    raise AssertionError(f"{spelling!r} is visible in {seen[0]}")
 
 
 _OURS = tuple(str(Path(package.__path__[0])) for package in (modelwire, modelwire_io))
 
 
 @contextmanager
-def listening(seen: Seen) -> Iterator[None]:
-    """Take note of everything that anybody logs, at whatever level, and of every warning."""
-    root, listener = logging.getLogger(), _Listener(seen)
+def collecting_logs(seen: Seen) -> Iterator[None]:
+    """Add every log record, at any level, and every warning."""
+    root, collector = logging.getLogger(), _LogCollector(seen)
     level = root.level
-    root.addHandler(listener)
+    root.addHandler(collector)
     root.setLevel(1)
     try:
         with warnings.catch_warnings(record=True) as warned:
@@ -208,17 +207,17 @@ def listening(seen: Seen) -> Iterator[None]:
             yield
         seen.add("a warning", *(str(warning.message) for warning in warned))
     finally:
-        root.removeHandler(listener)
+        root.removeHandler(collector)
         root.setLevel(level)
 
 
-class _Listener(logging.Handler):
+class _LogCollector(logging.Handler):
     def __init__(self, seen: Seen) -> None:
         super().__init__()
         self._seen = seen
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of a record: as it is written, and as it is."""
+        # Both the formatted record and its parts.
         self._seen.add(f"the log of {record.name}", logging.Formatter().format(record), record.msg, record.args)
         if record.exc_info and record.exc_info[1] is not None:
             self._seen.add_error(record.exc_info[1])

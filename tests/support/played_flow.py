@@ -1,4 +1,4 @@
-"""A flow played by hand: tests say what the other side answers, and read what the flow asked for and told.
+"""A flow driven by hand: a test scripts the responses, and reads the commands and outputs of the flow.
 
 The clock is virtual: it moves when a test moves it, and jumps to the end of each `Sleep`.
 """
@@ -39,7 +39,7 @@ OutputT = TypeVar("OutputT")
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptedResponse:
-    """What the other side answers. `chunks` is the body in pieces; one that `stays_open` never ends."""
+    """A response of the server. `chunks` is the body in chunks. It never ends if `stays_open`."""
 
     body: bytes = b""
     status: int = 200
@@ -50,7 +50,7 @@ class ScriptedResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """The request fails, `after` some of a response or before any."""
+    """A failure of a request, `after` part of a response or before any."""
 
     kind: RequestFailureKind
     detail: str = ""
@@ -69,23 +69,23 @@ def say(body: str | bytes, status: int = 200, **headers: str) -> ScriptedRespons
 
 
 def say_json(value: object, status: int = 200, **headers: str) -> ScriptedResponse:
-    """A response that holds this value as JSON."""
+    """A response with this value as its JSON body."""
     return say(msgspec.json.encode(value), status, **headers)
 
 
 @dataclass
-class Session:
-    """One flow and all that passed between it and its caller. Every batch is held to the contract of `handle`."""
+class PlayedFlow:
+    """A flow and the log of its commands and outputs. Every batch is checked against the contract of `handle`."""
 
     flow: Flow
     now: float = NOW
     log: list[Item] = field(default_factory=list)
     wait: SendRequest | Evaluate | Sleep | None = None
     is_over: bool = False
-    open_request: int | None = None  # sent, and neither ended nor aborted
+    open_request: int | None = None  # sent, not yet ended or aborted
 
     def deliver(self, event: Event, *, after: float = 0.0) -> list[Item]:
-        """Hand over one event, `after` some seconds, and check the batch that answers it."""
+        """Deliver one event `after` some seconds, check the batch and return it."""
         self.now += after
         was_over = self.is_over
         batch = self.flow.handle(event, self.now)
@@ -104,7 +104,7 @@ class Session:
         return batch
 
     def _track_request(self, item: Item) -> None:
-        """No request is left open behind the flow's back, and none is aborted that is not open."""
+        """Check that a flow aborts only an open request, and never waits for anything else while one is open."""
         match item:
             case AbortRequest(request_id):
                 assert self.open_request == request_id, "aborts a request that is not open"
@@ -116,35 +116,35 @@ class Session:
                 assert self.open_request is None, "a request was left open"
 
     def start(self, entropy: bytes = ENTROPY, secret_entropy: bytes = b"") -> list[Item]:
-        """Begin the flow."""
+        """Deliver `Start`."""
         return self.deliver(Start(entropy, secret_entropy))
 
     def wake(self) -> list[Item]:
-        """Let the time of the wait under way come."""
+        """Move the clock to the deadline of the flow, and deliver `Woken`."""
         assert self.wait is not None
         self.now = max(self.now, self.flow.deadline)
         return self.deliver(Woken())
 
-    def answer(self, outcome: Outcome) -> list[Item]:
-        """Give the request under way its response; everything that the flow made of it."""
-        assert isinstance(self.wait, SendRequest), f"no request is under way, but {self.wait}"
+    def respond(self, outcome: Outcome) -> list[Item]:
+        """Deliver the events of an outcome to the current request. Returns everything that the flow emitted."""
+        assert isinstance(self.wait, SendRequest), f"the flow waits for no response, but: {self.wait}"
         request_id = self.wait.request_id
         return [item for event in events_of(outcome, request_id) for item in self.deliver(event)]
 
-    def play(self, *outcomes: Outcome) -> Session:
-        """Answer the requests one after the other, sleeping where the flow sleeps."""
+    def play(self, *outcomes: Outcome) -> PlayedFlow:
+        """Deliver these outcomes to the requests in order. Sleep if the flow sleeps."""
         for outcome in outcomes:
             self.sleep_on()
-            self.answer(outcome)
+            self.respond(outcome)
         self.sleep_on()
         return self
 
     def sleep_on(self) -> None:
-        """Sleep until there is a request to answer, or the end."""
+        """Sleep until the flow sends a request or ends."""
         while isinstance(self.wait, Sleep):
             self.wake()
 
-    # What came of it.
+    # The log.
 
     def all(self, kind: type[OutputT]) -> list[OutputT]:
         """Every item of one kind, in order."""
@@ -156,7 +156,7 @@ class Session:
 
     @property
     def request(self) -> Request:
-        """The request under way."""
+        """The current request."""
         assert isinstance(self.wait, SendRequest)
         return self.wait.request
 
@@ -166,14 +166,14 @@ class Session:
 
     @property
     def text(self) -> str:
-        """What a person has on the screen in the end."""
+        """The text that the outputs add up to."""
         return shown(self.log)
 
     @property
     def failure(self) -> Failure:
-        """Why it ended."""
-        assert isinstance(self.log[-1], Finished), f"it did not end, but waits: {self.wait}"
-        assert self.log[-1].failure is not None, "it ended well"
+        """The failure. Raises `AssertionError` if the flow has not failed."""
+        assert isinstance(self.log[-1], Finished), f"the flow has not ended: {self.wait}"
+        assert self.log[-1].failure is not None, "the flow ended well"
         return self.log[-1].failure
 
     @property
@@ -181,20 +181,20 @@ class Session:
         return self.log[-1:] == [Finished(None)]
 
 
-def begin(flow: Flow, *, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
-    """A session that has just begun."""
-    session = Session(flow, now=now)
+def begin(flow: Flow, *, now: float = NOW, entropy: bytes = ENTROPY) -> PlayedFlow:
+    """Start a flow."""
+    session = PlayedFlow(flow, now=now)
     session.start(entropy)
     return session
 
 
-def play(flow: Flow, *outcomes: Outcome, now: float = NOW, entropy: bytes = ENTROPY) -> Session:
-    """A session from `Start` through these outcomes."""
+def play(flow: Flow, *outcomes: Outcome, now: float = NOW, entropy: bytes = ENTROPY) -> PlayedFlow:
+    """Start a flow, and deliver these outcomes."""
     return begin(flow, now=now, entropy=entropy).play(*outcomes)
 
 
 def events_of(outcome: Outcome, request_id: int) -> Iterator[Event]:
-    """A outcome as the events by which it arrives."""
+    """The events of an outcome."""
     match outcome:
         case Broken(kind=kind, detail=detail, after=after):
             if after is not None:
@@ -213,7 +213,7 @@ def _arrival(response: ScriptedResponse, request_id: int) -> Iterator[Event]:
 
 
 def shown(items: Iterable[object]) -> str:
-    """The text that a person has on the screen after these outputs."""
+    """The text that these outputs add up to."""
     text = ""
     for item in items:
         match item:
@@ -227,13 +227,13 @@ def shown(items: Iterable[object]) -> str:
 
 
 def header(request: Request, name: str) -> str:
-    """The one header of that name."""
+    """The value of a header that the request has exactly once."""
     (value,) = (value for key, value in request.headers if key.lower() == name.lower())
     return value
 
 
 def header_map(request: Request) -> dict[str, str]:
-    """The headers by their names in lower case, of which none may stand twice."""
+    """The headers by name in lower case. Raises `AssertionError` if a name occurs twice."""
     headers = {name.lower(): value for name, value in request.headers}
     assert len(headers) == len(request.headers)
     return headers
@@ -250,23 +250,23 @@ def query(request: Request) -> list[tuple[str, str]]:
 
 
 def bytewise(data: bytes) -> list[bytes]:
-    """The data, a byte at a time."""
+    """The data in chunks of one byte."""
     return [data[i : i + 1] for i in range(len(data))]
 
 
 def two_part_cuts(data: bytes) -> Iterator[list[bytes]]:
-    """The data in two parts, in every way."""
+    """Every cut of the data into two chunks."""
     for i in range(len(data) + 1):
         yield [data[:i], data[i:]]
 
 
 @st.composite
 def cuts(draw: st.DrawFn, data: bytes) -> list[bytes]:
-    """The data in pieces, some of them empty."""
+    """The data in chunks, some of them empty."""
     ends = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
     return [data[i:j] for i, j in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
 def through_json(flow: FlowT, credentials: object = None, *, resend: bool = False) -> FlowT:
-    """The flow as another process finds it in a snapshot."""
+    """The flow, restored from its snapshot as another process would."""
     return type(flow).restore(flow.snapshot().encode(), credentials=credentials, resend=resend)

@@ -1,4 +1,4 @@
-"""The kit, filled in for every provider of the catalog."""
+"""The kits of the providers in the catalog."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelwire.formats.cookies import Cookie
 from modelwire.providers import arta, cromicle, fakegpt, hailuo, magickpen
 from modelwire.testing import FlowKit, LoginKit, Page
 
-# The kit cuts bodies itself, and has a clock of its own.
+# The kit cuts bodies itself, and has its own clock.
 WHOLE = Behaviour(pause=0.0, chunk_size=1 << 20)
 
 

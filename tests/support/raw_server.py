@@ -1,7 +1,7 @@
-"""A server of raw bytes on a loopback socket: a test says, connection by connection, what it reads and what it sends.
+"""A server of raw bytes on a loopback socket: a test gives a script for each connection, which reads and sends.
 
-Every connection runs its script in a thread of its own. No wait lasts longer than `PATIENCE`, and whatever goes wrong
-in a script is raised in the test when the server is left.
+Every connection runs its script in its own thread. No wait lasts longer than `PATIENCE`. An exception in a script is
+raised in the test when the server is closed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from itertools import cycle
 from types import TracebackType
 from typing import Self
 
-# Seconds that anything in a test may take before the test fails. Nothing waits that long in a test that passes.
+# Seconds: the longest wait of a test before it fails. No wait of a test that passes takes that long.
 PATIENCE = 5.0
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Connection:
-    """One connection to the server, in the hands of a script."""
+    """One connection to the server, as its script uses it."""
 
     def __init__(self, peer: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._peer = peer
@@ -36,23 +36,23 @@ class Connection:
         self.saw_end = threading.Event()  # the client closed, or reset, its side
 
     def start(self) -> None:
-        """Agree on TLS, where that is spoken."""
+        """Do the TLS handshake, if the server uses TLS."""
         if self._tls is not None:
             try:
                 self._peer = self._tls.wrap_socket(self._peer, server_side=True)
             except ssl.SSLError:
                 self.saw_end.set()
-                raise ConnectionAbortedError("the client did not go on with the handshake") from None
+                raise ConnectionAbortedError("the client stopped during the handshake") from None
 
     def read_head(self) -> bytes:
-        """The next request's head, from its first line to the blank one."""
+        """Read the next request's head, up to and including the blank line."""
         while b"\r\n\r\n" not in self._pending:
             self._receive()
         head, separator, self._pending = self._pending.partition(b"\r\n\r\n")
         return head + separator
 
     def read_request(self) -> tuple[bytes, bytes]:
-        """The next request's head, and its body by its Content-Length."""
+        """Read the next request's head, and its body by its Content-Length."""
         head = self.read_head()
         size = re.search(rb"\r\nContent-Length: *([0-9]+)\r\n", head, re.IGNORECASE)
         wanted = int(size[1]) if size is not None else 0
@@ -62,23 +62,22 @@ class Connection:
         return head, body
 
     def read(self, size: int) -> bytes:
-        """The next bytes, of what is no HTTP."""
+        """Read the next `size` bytes."""
         while len(self._pending) < size:
             self._receive()
         data, self._pending = self._pending[:size], self._pending[size:]
         return data
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
         self._peer.sendall(data)
 
-    def answer(self, data: bytes = OK) -> None:
-        """Read a request, and send this."""
+    def respond(self, data: bytes = OK) -> None:
+        """Read a request, then send this response."""
         self.read_request()
         self.send(data)
 
     def drip(self, data: bytes, *, every: float) -> None:
-        """Send a byte at a time until the client goes away, beginning anew at the end of `data`."""
+        """Send `data` byte by byte, over and over, until the client closes its side."""
         for byte in cycle(data):
             if self._ends_within(every):
                 return
@@ -93,37 +92,36 @@ class Connection:
             pass
 
     def hang(self) -> None:
-        """Neither read nor write, until the server is left or the client is gone for good."""
+        """Neither read nor write until the server closes or the client has closed both sides."""
         poll = select.poll()
         poll.register(self._peer, 0)
         poll.poll(PATIENCE * 1000)
 
     def secure(self, tls: ssl.SSLContext) -> None:
-        """Speak TLS from here on, as the server behind a tunnel does."""
+        """Do a TLS handshake now, as the server behind a tunnel does."""
         self._peer = tls.wrap_socket(self._peer, server_side=True)
 
     def send_at_once(self, *pieces: bytes) -> None:
-        """Send the pieces so that they arrive together, each a record of its own where TLS is spoken."""
+        """Send the pieces so that they arrive together. With TLS, each is its own record."""
         self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         for piece in pieces:
             self._peer.sendall(piece)
         self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
     def limit(self, seconds: float) -> None:
-        """Raise `TimeoutError` where sending or receiving takes longer."""
+        """From now on raise `TimeoutError` if sending or receiving takes longer."""
         self._peer.settimeout(seconds)
 
     def reset(self) -> None:
-        """Break the connection off, so that the client gets a reset instead of an end."""
+        """Close the connection with a reset (RST) instead of an end (FIN)."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._peer.close()
 
     def close(self) -> None:
-        """End the connection."""
         self._peer.close()
 
     def interrupt(self) -> None:
-        """Wake the script, wherever it waits: the server is being closed."""
+        """Wake the script from any wait, because the server closes."""
         try:
             self._peer.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -142,7 +140,7 @@ class Connection:
         self._pending += data
 
     def _ends_within(self, seconds: float) -> bool:
-        """Whether the client closes its side within so many seconds."""
+        """True if the client closes its side within these seconds."""
         self._peer.settimeout(seconds)
         try:
             self._receive()
@@ -160,9 +158,9 @@ Script = Callable[[Connection], None]
 
 
 class RawServer:
-    """Listens while it is entered. The first connection follows the first script, and so on.
+    """A context manager that listens while it is entered. The first connection runs the first script, and so on.
 
-    A connection for which there is no script is an error. `connections` holds them in the order in which they came.
+    A connection without a script is an error. `connections` holds the connections in order.
     """
 
     def __init__(self, *scripts: Script, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -200,13 +198,14 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}"
 
     def connection(self, number: int = 0) -> Connection:
-        """The connection of this number, once it has been accepted."""
+        """The connection of this number. Waits until it is accepted."""
         with self._accepted:
-            assert self._accepted.wait_for(lambda: len(self.connections) > number, PATIENCE), "nobody connects"
+            assert self._accepted.wait_for(lambda: len(self.connections) > number, PATIENCE), (
+                "the client did not connect"
+            )
             return self.connections[number]
 
     def _start(self, target: Callable[[], None]) -> None:
@@ -234,7 +233,7 @@ class RawServer:
             connection.start()
             self._scripts[number - 1](connection)
         except ConnectionError:
-            connection.saw_end.set()  # the client went away: tests that care look at this
+            connection.saw_end.set()  # the client closed its side: a test may check this
         except BaseException as error:
             if not self._is_closing:
                 self._errors.append(error)
@@ -254,7 +253,7 @@ def chunk(data: bytes) -> bytes:
 
 @contextmanager
 def refusing_url() -> Iterator[str]:
-    """An address where every connection is refused: its port is taken, and nobody listens."""
+    """A URL at which every connection is refused: the port is bound, but does not listen."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"

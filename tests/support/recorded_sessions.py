@@ -1,4 +1,4 @@
-"""Sessions that were recorded, and the search for secrets in what was written of them."""
+"""Recorded sessions, and a search for secrets in a recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modelwire.providers.hailuo import HailuoChat, HailuoCredentials
 from modelwire.providers.magickpen import MagickPenChat
 from modelwire.recording import Recorder
 from modelwire.recording.rendering import Blob
-from played_flow import ENTROPY, Outcome, ScriptedResponse, Session, bytewise, say, say_json
+from played_flow import ENTROPY, Outcome, PlayedFlow, ScriptedResponse, bytewise, say, say_json
 
 SECRET_ENTROPY = b"this is never recorded"
 ONCE = Limits(tries=1)
@@ -38,15 +38,15 @@ SCRAPED_SECRET = "canary_secret_2"
 
 
 class Scenario(NamedTuple):
-    """A flow, the replies that it gets, and the secrets that they and its credentials hold."""
+    """A flow, its responses, and the secrets in those responses and in its credentials."""
 
     flow: Flow
-    replies: Sequence[Outcome]
+    responses: Sequence[Outcome]
     canaries: Sequence[str] = ()
 
 
 def scenarios() -> dict[str, Scenario]:
-    """One for each provider, new each time. What they end with is up to the test."""
+    """One for each provider. The last response is up to the test."""
     script = f'e={{"X-API-Secret":"{SCRAPED_KEY}"}},t={{secret:"{SCRAPED_SECRET}"}}'
     offers = [{"token_id": token} for token in (SHARED_TOKEN, OTHER_TOKEN)]
     signed_up = {"idToken": ID_TOKEN, "refreshToken": REFRESH_TOKEN, "expiresIn": "3600"}
@@ -90,21 +90,21 @@ def scenarios() -> dict[str, Scenario]:
     }
 
 
-def begun(flow: Flow, *replies: Outcome) -> tuple[Session, Recorder]:
-    """A session under the eyes of a recorder."""
+def begun(flow: Flow, *responses: Outcome) -> tuple[PlayedFlow, Recorder]:
+    """A recorded session, and its recorder."""
     recorder = Recorder(flow)
-    session = Session(cast(Flow, recorder))
+    session = PlayedFlow(cast(Flow, recorder))
     session.start(ENTROPY, SECRET_ENTROPY)
-    return session.play(*replies), recorder
+    return session.play(*responses), recorder
 
 
-def recorded(flow: Flow, *replies: Outcome) -> list[str]:
-    """The recording of a session."""
-    return begun(flow, *replies)[1].lines()
+def recorded(flow: Flow, *responses: Outcome) -> list[str]:
+    """The lines of a recording."""
+    return begun(flow, *responses)[1].lines()
 
 
 def spelt(secret: str) -> Iterator[str]:
-    """The ways in which a server may write a secret."""
+    """The spellings of a secret that a server may send."""
     yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret))
     yield re.sub("%..", lambda match: match[0].lower(), quote(secret, safe=""))
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
@@ -112,12 +112,12 @@ def spelt(secret: str) -> Iterator[str]:
 
 
 def echo(secrets: Iterable[str]) -> bytes:
-    """What a server says that repeats all it was told, in every spelling."""
+    """A body with these secrets, in every spelling."""
     return " | ".join(spelling for secret in secrets for spelling in spelt(secret)).encode()
 
 
 def assert_no_secret(lines: Sequence[str], secrets: Iterable[str]) -> None:
-    """No secret is in any of the texts, nor in several pieces that were one."""
+    """Assert that no secret is in a recording: in its lines, its values, or the chunks and deltas joined."""
     texts = list(_texts(lines))
     for secret in secrets:
         for spelling in set(spelt(secret)):

@@ -1,4 +1,4 @@
-"""Code that was written twice, once with `async` and once without: what is left of either without those words."""
+"""Comparison of code that exists twice, blocking and async: the source without its async words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def blocking_text(code: type[Any] | Callable[..., Any]) -> str:
 
 
 def blocking_methods(code: type[Any]) -> dict[str, str]:
-    """The same of each method that a class itself defines, by name."""
+    """The source of each method that a class itself defines, by name, changed in the same way."""
     members = ((name, getattr(member, "fget", member)) for name, member in vars(code).items())
     return {_plain(name): blocking_text(member) for name, member in members if inspect.isfunction(member)}
 
@@ -63,7 +63,7 @@ class _Blocking(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        # An async generator returns nothing, and its type does not say so.
+        # `AsyncGenerator` has no type for a return value, `Generator` has.
         if isinstance(node.value, ast.Name) and node.value.id == "AsyncGenerator":
             assert isinstance(node.slice, ast.Tuple)
             node.slice.elts.append(ast.Constant(None))

@@ -1,156 +1,146 @@
-"""Every transport in one shape, so that a test is written once: blocking, on asyncio and on trio."""
+"""Every transport in every style (blocking, asyncio, trio), opened in the same way, so that a test is written once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, closing
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
-from modelwire.commands import SendRequest
-from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
-from modelwire.flow import Flow
-from modelwire.http import Headers, Request
-from modelwire.outputs import Output
-from modelwire_io.clock import Clock
-from modelwire_io.drive import AsyncTransport, Exchange, Transport, adrive, drive
-from modelwire_io.transports import AsyncHttpxTransport, HttpxTransport
-from modelwire_io.transports.httpx_pools import Library
-from raw_server import PATIENCE
+import aiohttp
+import httpx
+import httpx2
+from urllib3 import PoolManager, ProxyManager
+
+from modelwire_io.drive import AsyncTransport, Transport
+from modelwire_io.net.connect import Dialer
+from modelwire_io.transports import (
+    AsyncAiohttpTransport,
+    AsyncH11Transport,
+    AsyncHttpxTransport,
+    H11Transport,
+    HttpxTransport,
+    Urllib3Transport,
+    UrllibTransport,
+)
+from transport_calls import AwaitableTransport, BlockingTransport
+from transport_promises import TRIO, Promise
 
 Style = Literal["blocking", "asyncio", "trio"]
 STYLES: tuple[Style, ...] = ("blocking", "asyncio", "trio")
 
 
 def backend_of(style: Style) -> str:
-    """The event loop that a test of this style runs on; blocking code runs on any."""
+    """The event loop that a test of this style runs on. Blocking code runs on asyncio."""
     return "asyncio" if style == "blocking" else style
 
 
-class Variant(NamedTuple):
-    """One way to carry requests."""
+class TransportVariant(NamedTuple):
+    """A transport, by name, in one style."""
 
-    library: Library
+    name: str
     style: Style
 
     def __str__(self) -> str:
-        return f"{self.library}-{self.style}"
+        return f"{self.name}-{self.style}"
 
     @property
     def backend(self) -> str:
-        """The event loop that the test runs on."""
         return backend_of(self.style)
 
+    def keeps(self, promise: Promise) -> bool:
+        return self.name not in promise.not_by and f"{self.name} ({self.style})" not in promise.not_by
+
     def open(self, *, proxy: str | None = None, environment: Mapping[str, str] | None = None) -> AsyncTransport:
-        """A transport of this kind, to be closed by the test; the environment is empty by default."""
-        variables = environment or {}
-        if self.style == "blocking":
-            return Blocking(HttpxTransport(proxy=proxy, library=self.library, environment=variables))
-        return AsyncHttpxTransport(proxy=proxy, library=self.library, environment=variables)
+        """Make a transport, which the test closes. The environment is empty by default."""
+        options: dict[str, Any] = {"proxy": proxy, "environment": environment or {}}
+        if self.style != "blocking":
+            return _ASYNC[self.name](**options)
+        return BlockingTransport(_BLOCKING[self.name](**options))
 
 
-VARIANTS = [Variant(library, style) for library in ("httpx", "httpx2") for style in STYLES]
+def variants_of(*names: str) -> list[TransportVariant]:
+    """Every variant of these transports, or of all."""
+    kinds: Mapping[Style, Mapping[str, object]] = {"blocking": _BLOCKING, "asyncio": _ASYNC, "trio": _ASYNC}
+    every = [TransportVariant(name, style) for name in names or _NAMES for style in STYLES if name in kinds[style]]
+    return [variant for variant in every if variant.style != "trio" or variant.keeps(TRIO)]
 
 
-class Awaitable:
-    """A blocking transport, called where an async one would be awaited."""
-
-    def __init__(self, blocking: Transport) -> None:
-        self.blocking = blocking
-
-    @property
-    def clock(self) -> Clock:
-        return self.blocking.clock
-
-    def open(self, command: SendRequest) -> AwaitableExchange:
-        return AwaitableExchange(self.blocking.open(command))
-
-    async def sleep(self, until: float) -> None:
-        self.blocking.sleep(until)
-
-    async def close(self) -> None:
-        self.blocking.close()
+def blocking_of(transport: AsyncTransport) -> Transport:
+    """The blocking transport inside a wrapper."""
+    assert isinstance(transport, AwaitableTransport)
+    return transport.blocking
 
 
-class Blocking(Awaitable):
-    """The same, driven by the blocking driver."""
+_BLOCKING: dict[str, Callable[..., Transport]] = {
+    "h11": H11Transport,
+    "httpx": HttpxTransport,
+    "httpx2": lambda **options: HttpxTransport(library="httpx2", **options),
+    "urllib": UrllibTransport,
+    "urllib3": Urllib3Transport,
+}
+_ASYNC: dict[str, Callable[..., AsyncTransport]] = {
+    "aiohttp": AsyncAiohttpTransport,
+    "h11": AsyncH11Transport,
+    "httpx": AsyncHttpxTransport,
+    "httpx2": lambda **options: AsyncHttpxTransport(library="httpx2", **options),
+}
+_NAMES = sorted({*_BLOCKING, *_ASYNC})
+
+VARIANTS = variants_of()
 
 
-class AwaitableExchange:
-    """One request over a blocking transport."""
+class ProgramClient:
+    """A transport over a client object that a program made, with its own settings. Closing it closes that too."""
 
-    def __init__(self, blocking: Exchange) -> None:
-        self._blocking = blocking
+    def __init__(self, transport: Any, close_client: Callable[[], Any]) -> None:
+        self._transport = transport
+        self._close_client = close_client
 
-    async def receive(self, until: float) -> Event:
-        return self._blocking.receive(until)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
-    async def close(self) -> None:
-        self._blocking.close()
+    def close(self) -> Any:
+        if isinstance(self._transport, HttpxTransport | Urllib3Transport):
+            self._transport.close()
+            self._close_client()
+            return None
+        return self._close_both()
 
-
-async def outputs_of(
-    flow: Flow, transport: AsyncTransport, *, start: Start | None = None
-) -> AsyncGenerator[Output, None]:
-    """What a flow tells, by the driver that is the transport's own."""
-    if isinstance(transport, Blocking):
-        with closing(drive(flow, transport.blocking, start=start)) as outputs:
-            for output in outputs:
-                yield output
-    else:
-        async with aclosing(adrive(flow, transport, start=start)) as outputs:
-            async for output in outputs:
-                yield output
+    async def _close_both(self) -> None:
+        await self._transport.close()
+        await self._close_client()
 
 
-class Outcome(NamedTuple):
-    """What came of one request."""
-
-    events: list[Event]
-
-    @property
-    def last(self) -> Event:
-        return self.events[-1]
-
-    @property
-    def status(self) -> int:
-        return self._head.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._head.headers
-
-    @property
-    def pieces(self) -> list[bytes]:
-        """The body as it came."""
-        return [event.data for event in self.events if isinstance(event, BodyReceived)]
-
-    @property
-    def body(self) -> bytes:
-        """The body of a response that came to its end."""
-        assert isinstance(self.last, ResponseEnded), f"the response did not end, but: {self.last}"
-        return b"".join(self.pieces)
-
-    @property
-    def failure(self) -> RequestFailed:
-        """Why it came to no end."""
-        assert isinstance(self.last, RequestFailed), f"the request did not fail, but: {self.last}"
-        return self.last
-
-    @property
-    def _head(self) -> ResponseStarted:
-        (head,) = (event for event in self.events if isinstance(event, ResponseStarted))
-        return head
+def _httpx_client(library: Any, *, proxy: str | None = None, environment: Mapping[str, str]) -> Any:
+    client = library.Client(proxy=proxy or None, trust_env=False, verify=Dialer().tls)
+    return ProgramClient(HttpxTransport(client), client.close)
 
 
-async def carry(transport: AsyncTransport, request: Request, *, seconds: float = PATIENCE) -> Outcome:
-    """Send one request, and receive everything up to its end, its failure or the deadline."""
-    deadline = transport.clock.now() + seconds
-    exchange = transport.open(SendRequest(1, request, deadline))
-    events: list[Event] = []
-    try:
-        while True:
-            events.append(await exchange.receive(deadline))
-            if isinstance(events[-1], ResponseEnded | RequestFailed | Woken):
-                return Outcome(events)
-    finally:
-        await exchange.close()
+def _async_httpx_client(library: Any, *, proxy: str | None = None, environment: Mapping[str, str]) -> Any:
+    client = library.AsyncClient(proxy=proxy or None, trust_env=False, verify=Dialer().tls)
+    return ProgramClient(AsyncHttpxTransport(client), client.aclose)
+
+
+def _aiohttp_session(*, proxy: str | None = None, environment: Mapping[str, str]) -> Any:
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=Dialer().tls), proxy=proxy or None)
+    return ProgramClient(AsyncAiohttpTransport(session), session.close)
+
+
+def _pool_manager(*, proxy: str | None = None, environment: Mapping[str, str]) -> Any:
+    tls = Dialer().tls
+    pool = ProxyManager(proxy, ssl_context=tls) if proxy else PoolManager(ssl_context=tls)
+    return ProgramClient(Urllib3Transport(pool), pool.clear)
+
+
+_BLOCKING |= {
+    "httpx.Client": partial(_httpx_client, httpx),
+    "httpx2.Client": partial(_httpx_client, httpx2),
+    "urllib3.PoolManager": _pool_manager,
+}
+_ASYNC |= {
+    "httpx.Client": partial(_async_httpx_client, httpx),
+    "httpx2.Client": partial(_async_httpx_client, httpx2),
+    "aiohttp.ClientSession": _aiohttp_session,
+}
+# The transports over client objects of a program's.
+CLIENT_VARIANTS = variants_of("httpx.Client", "httpx2.Client", "urllib3.PoolManager", "aiohttp.ClientSession")

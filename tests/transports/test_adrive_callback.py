@@ -1,4 +1,4 @@
-"""`adrive_callback`: the driver that calls back with what a flow tells, on every async transport."""
+"""`adrive_callback`: the driver that calls a function with each output, on every async transport."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from contract.scripts import answering, saw_end, silent
+from contract.scripts import responding, saw_end, silent
 from modelwire.commands import SendRequest
 from modelwire.errors import DeadlineExceeded, LocalProtocolError, NetworkError, Refused, TruncatedError
 from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
@@ -22,32 +22,32 @@ from modelwire_io.clock import VirtualClock
 from modelwire_io.drive import AsyncTransport, EventCallback, adrive, adrive_callback
 from played_flow import NOW
 from raw_server import Connection, RawServer
-from transports_under_test import Carrier
+from transport_variants import TransportVariant
 
 pytestmark = pytest.mark.anyio
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-CARRIERS = [
-    *(Carrier(name, style) for name in ("h11", "httpx", "httpx2") for style in ("asyncio", "trio")),
-    Carrier("aiohttp", "asyncio"),
+VARIANTS = [
+    *(TransportVariant(name, style) for name in ("h11", "httpx", "httpx2") for style in ("asyncio", "trio")),
+    TransportVariant("aiohttp", "asyncio"),
 ]
 
 
-@pytest.fixture(params=CARRIERS, ids=str)
-def carrier(request: pytest.FixtureRequest) -> Carrier:
-    found: Carrier = request.param
+@pytest.fixture(params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> TransportVariant:
+    found: TransportVariant = request.param
     return found
 
 
 @pytest.fixture
-def anyio_backend(carrier: Carrier) -> str:
-    return carrier.backend
+def anyio_backend(variant: TransportVariant) -> str:
+    return variant.backend
 
 
 @pytest.fixture
-async def transport(carrier: Carrier) -> AsyncIterator[AsyncTransport]:
-    opened = carrier.open()
+async def transport(variant: TransportVariant) -> AsyncIterator[AsyncTransport]:
+    opened = variant.open()
     yield opened
     await opened.close()
 
@@ -72,19 +72,19 @@ class Ask(Flow):
         return Request(method="GET", url=self.url, timeout=self.limits.silence)
 
 
-def speaking(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """A response of chunks."""
+def chunked_response(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    """A response whose body is one chunk for each piece."""
     return CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
 
 
-async def test_shows_what_the_other_driver_yields(transport: AsyncTransport) -> None:
-    answers = [speaking(b"one ", b"two"), speaking(b"three")] * 2
-    with RawServer(*[answering(*answers)] * 4) as server:
-        shown: list[Output] = []
-        await adrive_callback(Ask(url=server.url, pause=0.01), transport, shown.append)
+async def test_calls_back_with_the_outputs_that_adrive_yields(transport: AsyncTransport) -> None:
+    responses = [chunked_response(b"one ", b"two"), chunked_response(b"three")] * 2
+    with RawServer(*[responding(*responses)] * 4) as server:
+        outputs: list[Output] = []
+        await adrive_callback(Ask(url=server.url, pause=0.01), transport, outputs.append)
         yielded = [output async for output in adrive(Ask(url=server.url, pause=0.01), transport)]
-        assert text_of(shown) == text_of(yielded) == "one twothree"
-        assert shown[-1] == yielded[-1] == TitleChanged("title")
+        assert text_of(outputs) == text_of(yielded) == "one twothree"
+        assert outputs[-1] == yielded[-1] == TitleChanged("title")
         await transport.close()
 
 
@@ -92,70 +92,70 @@ def text_of(outputs: list[Output]) -> str:
     return "".join(output.text for output in outputs if isinstance(output, TextDelta))
 
 
-async def test_shows_each_piece_as_soon_as_it_has_come(transport: AsyncTransport) -> None:
+async def test_calls_back_with_each_piece_as_soon_as_it_arrives(transport: AsyncTransport) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(CHUNKED)
+        connection.respond(CHUNKED)
         for piece in (b"one", b"two", b"three"):
             connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
-            # Goes on only when somebody has been shown it.
-            assert shown_at_server.acquire(timeout=5)
+            # Continues only once the output has been delivered.
+            assert is_delivered.acquire(timeout=5)
         connection.send(b"0\r\n\r\n")
         connection.wait_for_end()
 
-    shown_at_server = threading.Semaphore(0)
-    shown: list[Output] = []
+    is_delivered = threading.Semaphore(0)
+    outputs: list[Output] = []
 
-    def show(output: Output) -> None:
-        shown.append(output)
-        shown_at_server.release()
+    def on_output(output: Output) -> None:
+        outputs.append(output)
+        is_delivered.release()
 
     with RawServer(script) as server:
-        await adrive_callback(Ask(url=server.url), transport, show)
-        assert shown == [TextDelta("one"), TextDelta("two"), TextDelta("three")]
+        await adrive_callback(Ask(url=server.url), transport, on_output)
+        assert outputs == [TextDelta("one"), TextDelta("two"), TextDelta("three")]
         await transport.close()
 
 
-async def test_a_failure_is_raised_with_what_had_come(transport: AsyncTransport) -> None:
+async def test_a_failure_is_raised_with_the_partial_text(transport: AsyncTransport) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(speaking(b"begun", end=b""))
+        connection.respond(chunked_response(b"begun", end=b""))
         connection.close()
 
     with RawServer(script) as server:
-        shown: list[Output] = []
+        outputs: list[Output] = []
         with pytest.raises((TruncatedError, NetworkError)) as caught:
-            await adrive_callback(Ask(url=server.url), transport, shown.append)
-        assert shown == [TextDelta("begun")]
+            await adrive_callback(Ask(url=server.url), transport, outputs.append)
+        assert outputs == [TextDelta("begun")]
         assert caught.value.failure is not None
         assert caught.value.failure.text == "begun"
 
 
-async def test_a_reply_that_says_no_is_raised(transport: AsyncTransport) -> None:
-    with RawServer(answering(b"HTTP/1.1 403 No\r\nContent-Length: 7\r\n\r\ngo away")) as server:
+async def test_an_error_response_is_raised(transport: AsyncTransport) -> None:
+    with RawServer(responding(b"HTTP/1.1 403 No\r\nContent-Length: 7\r\n\r\ngo away")) as server:
         with pytest.raises(Refused, match="go away"):
             await adrive_callback(Ask(url=server.url), transport, lambda _: None)
         await transport.close()
 
 
-@pytest.mark.parametrize("begins", [False, True])
-async def test_a_deadline_ends_it_in_the_middle(transport: AsyncTransport, begins: bool) -> None:
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_deadline_ends_a_response_in_the_middle(transport: AsyncTransport, has_begun: bool) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(speaking(b"begun", end=b"") if begins else HEAD[:-2])
+        connection.respond(chunked_response(b"begun", end=b"") if has_begun else HEAD[:-2])
         connection.wait_for_end()
 
     with RawServer(script) as server:
-        shown: list[Output] = []
+        outputs: list[Output] = []
         flow = Ask(url=server.url, limits=Limits(total=0.3))
         begun = transport.clock.now()
         with pytest.raises(DeadlineExceeded):
-            await adrive_callback(flow, transport, shown.append)
+            await adrive_callback(flow, transport, outputs.append)
         assert 0.29 <= transport.clock.now() - begun < 1.3
-        assert len(shown) == begins
+        assert len(outputs) == has_begun
         assert await saw_end(server.connection())
 
 
 async def test_content_that_drips_moves_the_deadline(transport: AsyncTransport) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(CHUNKED)
+        connection.respond(CHUNKED)
         for _ in range(6):
             connection.send(b"1\r\nx\r\n")
             connection.saw_end.wait(0.1)
@@ -163,46 +163,46 @@ async def test_content_that_drips_moves_the_deadline(transport: AsyncTransport) 
         connection.wait_for_end()
 
     with RawServer(script) as server:
-        shown: list[Output] = []
-        await adrive_callback(Ask(url=server.url, limits=Limits(idle=0.35)), transport, shown.append)
-        assert text_of(shown) == "xxxxxx"
+        outputs: list[Output] = []
+        await adrive_callback(Ask(url=server.url, limits=Limits(idle=0.35)), transport, outputs.append)
+        assert text_of(outputs) == "xxxxxx"
         await transport.close()
 
 
-@pytest.mark.parametrize("error", [ValueError("show"), BrokenPipeError("show"), StopIteration("show")])
-async def test_what_show_raises_is_raised_and_closes_the_connection(
+@pytest.mark.parametrize("error", [ValueError("on_output"), BrokenPipeError("on_output"), StopIteration("on_output")])
+async def test_an_exception_of_the_callback_is_raised_and_closes_the_connection(
     transport: AsyncTransport, error: Exception
 ) -> None:
     def script(connection: Connection) -> None:
-        connection.answer(speaking(b"one", end=b""))
+        connection.respond(chunked_response(b"one", end=b""))
         connection.wait_for_end()
 
-    def show(_: Output) -> None:
+    def on_output(_: Output) -> None:
         raise error
 
     with RawServer(script) as server:
         caught: BaseException | None = None
         try:
-            await adrive_callback(Ask(url=server.url), transport, show)
+            await adrive_callback(Ask(url=server.url), transport, on_output)
         except (OSError, ValueError, RuntimeError) as raised:
             caught = raised
-        # Python itself does not let a StopIteration out of a coroutine.
+        # Python turns a StopIteration from a coroutine into a RuntimeError.
         assert caught is error or (caught is not None and caught.__cause__ is error)
         assert await saw_end(server.connection())
 
 
 async def test_a_cancellation_closes_the_connection_at_once(transport: AsyncTransport) -> None:
-    with RawServer(answering(speaking(b"one", end=b""))) as server, anyio.CancelScope() as scope:
+    with RawServer(responding(chunked_response(b"one", end=b""))) as server, anyio.CancelScope() as scope:
         await adrive_callback(Ask(url=server.url), transport, lambda _: scope.cancel())
     assert scope.cancelled_caught
     assert server.connection().saw_end.is_set()
 
 
 async def test_a_flow_cannot_be_run_twice(transport: AsyncTransport) -> None:
-    with RawServer(answering(speaking(b"one"))) as server:
+    with RawServer(responding(chunked_response(b"one"))) as server:
         flow = Ask(url=server.url)
         await adrive_callback(flow, transport, lambda _: None)
-        with pytest.raises(LocalProtocolError, match="begun before"):
+        with pytest.raises(LocalProtocolError, match="already been started"):
             await adrive_callback(flow, transport, lambda _: None)
         await transport.close()
 
@@ -227,15 +227,15 @@ class Scripted:
         return self
 
     async def receive(self, until: float) -> Event:
-        raise AssertionError("there is another way")
+        raise AssertionError("adrive_callback must use deliver_to")
 
-    async def deliver_to(self, take: EventCallback, until: float) -> None:
+    async def deliver_to(self, on_event: EventCallback, until: float) -> None:
         wanted: float | None = until
         while wanted is not None:
             event = self.events.pop(0)
             if isinstance(event, Woken):
                 self.clock.advance_to(wanted - 0.001)
-            wanted = take(event)
+            wanted = on_event(event)
             self.waits.append(wanted and wanted - NOW)
 
     async def sleep(self, until: float) -> None:
@@ -245,29 +245,29 @@ class Scripted:
         self.is_closed = True
 
 
-@pytest.mark.parametrize("carrier", CARRIERS[:1], ids=str)
+@pytest.mark.parametrize("variant", VARIANTS[:1], ids=str)
 class TestOnAScriptedTransport:
-    """What only a transport can show that does exactly what it is told."""
+    """Behaviour that only a scripted transport can show."""
 
-    async def test_is_told_until_when_to_wait(self) -> None:
+    async def test_the_callback_returns_until_when_to_wait(self) -> None:
         scripted = Scripted(ResponseStarted(1, 200, ()), BodyReceived(1, b"a"), BodyReceived(1, b"b"), ResponseEnded(1))
-        shown: list[Output] = []
+        outputs: list[Output] = []
         flow = Ask(url="http://example.org/", limits=Limits(idle=10.0))
-        await adrive_callback(flow, scripted, shown.append, start=Start(bytes(32)))
+        await adrive_callback(flow, scripted, outputs.append, start=Start(bytes(32)))
         assert scripted.waits == [10.0, 10.0, 10.0, None]
-        assert shown == [TextDelta("a"), TextDelta("b")]
+        assert outputs == [TextDelta("a"), TextDelta("b")]
         assert scripted.is_closed
 
-    async def test_a_timer_that_fires_early_is_taken_at_its_word(self) -> None:
+    async def test_a_timer_that_fires_early_counts_as_the_deadline(self) -> None:
         scripted = Scripted(ResponseStarted(1, 200, ()), Woken())
         flow = Ask(url="http://example.org/", limits=Limits(idle=10.0, tries=1))
         with pytest.raises(DeadlineExceeded):
             await adrive_callback(flow, scripted, lambda _: None)
 
-    async def test_tries_again_as_the_flow_says(self) -> None:
+    async def test_retries_when_the_flow_does(self) -> None:
         again = (ResponseStarted(2, 200, ()), BodyReceived(2, b"a"), ResponseEnded(2))
         scripted = Scripted(RequestFailed(1, "connect", "refused"), *again)
-        shown: list[Output] = []
-        await adrive_callback(Ask(url="http://example.org/"), scripted, shown.append)
-        assert shown == [TextDelta("a")]
+        outputs: list[Output] = []
+        await adrive_callback(Ask(url="http://example.org/"), scripted, outputs.append)
+        assert outputs == [TextDelta("a")]
         assert scripted.clock.now() > NOW

@@ -1,4 +1,4 @@
-"""The clocks that a driver hands to a flow."""
+"""The clocks whose time a driver passes to a flow."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 from modelwire_io.clock import SystemClock, VirtualClock
 
 
-def test_the_system_clock_tells_unix_time() -> None:
+def test_the_system_clock_returns_unix_time() -> None:
     before = time.time()
     now = SystemClock().now()
     assert before - 0.1 <= now <= time.time() + 0.1
 
 
-def test_the_system_clock_does_not_mind_being_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_the_wall_clock_does_not_move_the_system_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SystemClock()
     before = clock.now()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert before <= clock.now() < before + 5
 
 
-def test_the_system_clock_goes_on_with_the_monotonic_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_clock_advances_with_the_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     monkeypatch.setattr(time, "monotonic", lambda: 5.0)
     clock = SystemClock()
@@ -36,7 +36,7 @@ def test_the_virtual_clock_stands_still() -> None:
     assert clock.now() == clock.now() == 1000.0
 
 
-def test_the_virtual_clock_goes_on_and_never_back() -> None:
+def test_the_virtual_clock_advances_and_never_goes_back() -> None:
     clock = VirtualClock(1000.0)
     clock.advance_to(1010.5)
     assert clock.now() == 1010.5

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from contract.scripts import answering, begin, finish, get, saw_end
+from contract import TransportContract
+from contract.scripts import begin, finish, get, responding, saw_end
 from contract.socks import Socks
 from modelwire_io.drive import AsyncTransport
 from modelwire_io.net.connection_pool import ConnectionPool
 from modelwire_io.transports import AsyncH11Transport, H11Transport
 from raw_server import OK, RawServer
-from transport_contract import TransportContract
-from transport_variants import Awaitable, carry
-from transports_under_test import Carrier, carriers_of
+from transport_calls import AwaitableTransport, fetch
+from transport_variants import TransportVariant, variants_of
 
 
-@pytest.fixture(params=carriers_of("h11"), ids=str)
-def carrier(request: pytest.FixtureRequest) -> Carrier:
-    found: Carrier = request.param
+@pytest.fixture(params=variants_of("h11"), ids=str)
+def variant(request: pytest.FixtureRequest) -> TransportVariant:
+    found: TransportVariant = request.param
     return found
 
 
@@ -25,15 +25,15 @@ class TestH11(TransportContract, Socks):
     """What every transport does, and what this one does beyond that."""
 
     async def test_an_idle_connection_expires(self, transport: AsyncTransport) -> None:
-        await limit_pool(transport, ConnectionPool(seconds=0.0))
-        with RawServer(answering(OK), answering(OK)) as server:
+        await limit_pool(transport, ConnectionPool(idle_seconds=0.0))
+        with RawServer(responding(OK), responding(OK)) as server:
             for _ in range(2):
-                assert (await carry(transport, get(server.url))).body == b"ok"
+                assert (await fetch(transport, get(server.url))).body == b"ok"
             assert await saw_end(server.connections[0])
 
     async def test_so_many_idle_connections_are_kept(self, transport: AsyncTransport) -> None:
-        await limit_pool(transport, ConnectionPool(most=1))
-        with RawServer(answering(OK), answering(OK)) as server:
+        await limit_pool(transport, ConnectionPool(max_idle=1))
+        with RawServer(responding(OK), responding(OK)) as server:
             first, second = [await begin(transport, server.url) for _ in range(2)]
             await finish(transport, first)
             await finish(transport, second)
@@ -44,7 +44,7 @@ class TestH11(TransportContract, Socks):
 async def limit_pool(transport: AsyncTransport, pool: ConnectionPool[object]) -> None:
     """Keep connections in this pool, and no others."""
     await transport.close()
-    if isinstance(transport, Awaitable):
+    if isinstance(transport, AwaitableTransport):
         assert isinstance(transport.blocking, H11Transport)
         setattr(transport.blocking, "pool", pool)  # noqa: B010
     else:

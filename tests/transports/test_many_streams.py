@@ -19,8 +19,8 @@ from contract.scripts import Ask
 from modelwire.outputs import TextDelta
 from modelwire_io.drive import AsyncTransport
 from raw_server import chunk, response
-from transport_variants import outputs_of
-from transports_under_test import Carrier
+from transport_calls import outputs_of
+from transport_variants import TransportVariant
 
 COUNT = 1000
 PIECES = 5
@@ -108,7 +108,7 @@ async def test_all_come_to_their_end_and_leave_nothing(name: str, anyio_backend:
         outputs = outputs_of(Ask(urls=[url], silence=SILENCE), transport)
         texts.append("".join([output.text async for output in outputs if isinstance(output, TextDelta)]))
 
-    transport = Carrier(name, "asyncio").open()
+    transport = TransportVariant(name, "asyncio").open()
     async with anyio.create_task_group() as listeners:
         for _ in range(COUNT):
             listeners.start_soon(listen, transport)

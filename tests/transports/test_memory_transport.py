@@ -16,7 +16,8 @@ from modelwire_io.clock import VirtualClock
 from modelwire_io.drive import AsyncTransport
 from modelwire_io.transports import AsyncMemoryTransport, MemoryTransport
 from modelwire_io.transports.memory import BASE_URL
-from transport_variants import STYLES, Blocking, Outcome, Style, backend_of, carry
+from transport_calls import BlockingTransport, ReceivedEvents, fetch
+from transport_variants import STYLES, Style, backend_of
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ def clock() -> VirtualClock:
 def transport_of(style: Style, clock: VirtualClock, **emulators: Recorder) -> AsyncTransport:
     """A transport into these emulators alone."""
     if style == "blocking":
-        return Blocking(MemoryTransport(emulators, clock))
+        return BlockingTransport(MemoryTransport(emulators, clock))
     return AsyncMemoryTransport(emulators, clock)
 
 
@@ -64,8 +65,8 @@ def get(path: str, timeout: float = 60.0) -> Request:
 
 async def test_an_answer_comes_as_events(style: Style, clock: VirtualClock) -> None:
     answer = Recorder(Chunk(b"a"), Chunk(b"b"), status=404, headers=(("x", "y"),))
-    outcome = await carry(transport_of(style, clock, fake=answer), get("/fake/path"))
-    assert outcome == Outcome(
+    outcome = await fetch(transport_of(style, clock, fake=answer), get("/fake/path"))
+    assert outcome == ReceivedEvents(
         [ResponseStarted(1, 404, (("x", "y"),)), BodyReceived(1, b"a"), BodyReceived(1, b"b"), ResponseEnded(1)]
     )
 
@@ -84,7 +85,7 @@ async def test_an_emulator_sees_the_request_without_its_place(
 ) -> None:
     fake = Recorder()
     request = Request(method="PUT", url=url, headers=(("A", "1"), ("a", "2")), body=b"body")
-    await carry(transport_of(style, clock, fake=fake), request)
+    await fetch(transport_of(style, clock, fake=fake), request)
     expected = EmulatorRequest(
         method="PUT",
         target=target,
@@ -100,7 +101,7 @@ async def test_an_emulator_is_reached_under_the_real_address(
     style: Style, clock: VirtualClock, rest: str, target: str
 ) -> None:
     fake = Recorder()
-    await carry(transport_of(style, clock, cromicle=fake), Request(method="GET", url=f"https://cromicle.top{rest}"))
+    await fetch(transport_of(style, clock, cromicle=fake), Request(method="GET", url=f"https://cromicle.top{rest}"))
     ((request, _),) = fake.asked
     assert (request.target, request.base_url, request.headers) == (
         target,
@@ -132,8 +133,8 @@ def test_every_host_of_every_provider_leads_to_its_emulator() -> None:
     ],
 )
 async def test_what_leads_nowhere_is_a_failure_to_connect(style: Style, clock: VirtualClock, url: str) -> None:
-    outcome = await carry(transport_of(style, clock, cromicle=Recorder()), Request(method="GET", url=url))
-    assert outcome == Outcome([RequestFailed(1, "connect", "there is no emulator of this host")])
+    outcome = await fetch(transport_of(style, clock, cromicle=Recorder()), Request(method="GET", url=url))
+    assert outcome == ReceivedEvents([RequestFailed(1, "connect", "no emulator has this address")])
 
 
 async def test_an_emulator_is_not_asked_before_something_is_received(style: Style, clock: VirtualClock) -> None:
@@ -155,8 +156,10 @@ async def test_an_exchange_gives_nothing_after_its_end(style: Style, clock: Virt
 # Time.
 
 
-async def events_until(style: Style, clock: VirtualClock, fake: Recorder, seconds: float, timeout: float) -> Outcome:
-    return await carry(transport_of(style, clock, fake=fake), get("/fake/", timeout), seconds=seconds)
+async def events_until(
+    style: Style, clock: VirtualClock, fake: Recorder, seconds: float, timeout: float
+) -> ReceivedEvents:
+    return await fetch(transport_of(style, clock, fake=fake), get("/fake/", timeout), seconds=seconds)
 
 
 async def test_time_passes_as_far_as_somebody_waits(style: Style, clock: VirtualClock) -> None:

@@ -28,8 +28,8 @@ from modelwire_io.emulation import EmulatorServer
 from modelwire_io.emulation.journal import RequestRecord
 from modelwire_io.transports import AsyncMemoryTransport, MemoryTransport
 from modelwire_io.transports.memory import MemoryExchange
-from transport_variants import outputs_of
-from transports_under_test import Carrier
+from transport_calls import outputs_of
+from transport_variants import TransportVariant
 
 pytestmark = pytest.mark.anyio
 
@@ -41,11 +41,15 @@ AT_LAST = 5.0
 START = Start(bytes(range(32)), bytes(range(32, 64)))
 PROMPT = "Grüße, 世界! " * 300
 
-CARRIERS = [
-    *(Carrier(name, style) for name in ("h11", "httpx", "httpx2") for style in ("blocking", "asyncio", "trio")),
-    Carrier("aiohttp", "asyncio"),
-    Carrier("urllib3", "blocking"),
-    Carrier("urllib", "blocking"),
+VARIANTS = [
+    *(
+        TransportVariant(name, style)
+        for name in ("h11", "httpx", "httpx2")
+        for style in ("blocking", "asyncio", "trio")
+    ),
+    TransportVariant("aiohttp", "asyncio"),
+    TransportVariant("urllib3", "blocking"),
+    TransportVariant("urllib", "blocking"),
 ]
 CREDENTIALS: dict[str, dict[str, str]] = {"hailuo": {"token": "emulated-token"}, "arta": {"api_key": "any"}}
 CHATS = [name for name, provider in PROVIDERS.items() if provider.kind == "chat"]
@@ -53,8 +57,8 @@ CHATS = [name for name, provider in PROVIDERS.items() if provider.kind == "chat"
 
 @pytest.fixture
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    carrier: Carrier = request.node.callspec.params["carrier"]
-    return carrier.backend
+    variant: TransportVariant = request.node.callspec.params["variant"]
+    return variant.backend
 
 
 def flow_of(name: str, base_url: str) -> Flow:
@@ -149,11 +153,11 @@ def names_of(headers: Iterable[str]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-@pytest.mark.parametrize("carrier", CARRIERS, ids=str)
-async def test_the_same_is_said_over_every_transport(carrier: Carrier, name: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+async def test_the_same_is_said_over_every_transport(variant: TransportVariant, name: str) -> None:
     with EmulatorServer(behaviour=AT_ONCE) as server:
         base_url = server.providers[name]
-        transport = carrier.open()
+        transport = variant.open()
         told = await told_by(name, transport, base_url)
         await transport.close()
         requests = [(each.method, path_of(each.target), names_of(each.header_names)) for each in server.requests]
@@ -162,18 +166,20 @@ async def test_the_same_is_said_over_every_transport(carrier: Carrier, name: str
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-@pytest.mark.parametrize("carrier", [Carrier("memory", "asyncio"), Carrier("memory", "trio")], ids=str)
-async def test_the_same_is_said_without_a_network(carrier: Carrier, name: str) -> None:
+@pytest.mark.parametrize(
+    "variant", [TransportVariant("memory", "asyncio"), TransportVariant("memory", "trio")], ids=str
+)
+async def test_the_same_is_said_without_a_network(variant: TransportVariant, name: str) -> None:
     transport = AsyncMemoryTransport({name: EMULATORS[name](AT_ONCE)})
     base_url = transport.base_urls[name]
     assert comparable(await told_by(name, transport, base_url), base_url) == expected(name).outputs
 
 
 @pytest.mark.parametrize("name", CHATS)
-@pytest.mark.parametrize("carrier", CARRIERS, ids=str)
-async def test_leaving_midway_closes_the_connection_at_once(carrier: Carrier, name: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+async def test_leaving_midway_closes_the_connection_at_once(variant: TransportVariant, name: str) -> None:
     with EmulatorServer(behaviour=SLOWLY) as server:
-        transport = carrier.open()
+        transport = variant.open()
         async with aclosing(outputs_of(flow_of(name, server.providers[name]), transport, start=START)) as outputs:
             while not isinstance(await anext(outputs), TextDelta):
                 pass
@@ -182,8 +188,8 @@ async def test_leaving_midway_closes_the_connection_at_once(carrier: Carrier, na
         await transport.close()
 
 
-@pytest.mark.parametrize("carrier", [carrier for carrier in CARRIERS if carrier.style != "blocking"], ids=str)
-async def test_cancelling_midway_closes_the_connection_at_once(carrier: Carrier) -> None:
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant.style != "blocking"], ids=str)
+async def test_cancelling_midway_closes_the_connection_at_once(variant: TransportVariant) -> None:
     heard = anyio.Event()
 
     async def listen(transport: AsyncTransport, base_url: str) -> None:
@@ -192,7 +198,7 @@ async def test_cancelling_midway_closes_the_connection_at_once(carrier: Carrier)
                 heard.set()
 
     with EmulatorServer(behaviour=SLOWLY) as server:
-        transport = carrier.open()
+        transport = variant.open()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listen, transport, server.providers["cromicle"])
             await heard.wait()

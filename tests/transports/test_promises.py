@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import transports_under_test
+import transport_promises
 from doc_pages import DOCS, table_after
-from transports_under_test import CARRIERS, PROMISES, REUSE, SOCKS, TRIO, Promise
+from transport_promises import PROMISES, REUSE, SOCKS, TRIO, Promise
+from transport_variants import VARIANTS
 
 TRANSPORTS = Path(__file__).parents[2] / "transports" / "modelwire_io"
-NAMES = {promise: name for name, promise in vars(transports_under_test).items() if isinstance(promise, Promise)}
+NAMES = {promise: name for name, promise in vars(transport_promises).items() if isinstance(promise, Promise)}
 
 
 def as_row(promise: Promise) -> list[str]:
@@ -29,14 +30,14 @@ def test_the_documentation_has_every_promise() -> None:
 
 @pytest.mark.parametrize("promise", PROMISES, ids=NAMES.get)
 def test_a_promise_is_kept_by_some_and_not_by_those_it_names(promise: Promise) -> None:
-    known = {carrier.name for carrier in CARRIERS} | {f"{carrier.name} ({carrier.style})" for carrier in CARRIERS}
+    known = {variant.name for variant in VARIANTS} | {f"{variant.name} ({variant.style})" for variant in VARIANTS}
     assert set(promise.not_by) <= known
-    assert {carrier.keeps(promise) for carrier in CARRIERS} == {True, False}
+    assert {variant.keeps(promise) for variant in VARIANTS} == {True, False}
 
 
 def test_every_promise_is_in_the_table_and_tested() -> None:
     assert list(NAMES) == list(PROMISES)
-    tests = Path(transports_under_test.__file__).parent
+    tests = Path(transport_promises.__file__).parent
     text = "".join(
         path.read_text(encoding="utf-8") for path in [*tests.glob("contract/*.py"), *tests.glob("test_*.py")]
     )
@@ -49,8 +50,8 @@ def test_every_promise_is_in_the_table_and_tested() -> None:
 
 def as_cells(name: str) -> list[str]:
     """What the table says of a transport that can be worked out: its lines, and a few features."""
-    found = [carrier for carrier in CARRIERS if carrier.name == name]
-    runs_async = any(carrier.style == "asyncio" for carrier in found)
+    found = [variant for variant in VARIANTS if variant.name == name]
+    runs_async = any(variant.style == "asyncio" for variant in found)
     answers = [yes_or_no(name, promise) for promise in (TRIO, REUSE, SOCKS)]
     return [lines_of(name), answers[0] if runs_async else "", *answers[1:]]
 
@@ -101,7 +102,7 @@ def length(module: str) -> int:
 
 def test_the_documentation_has_every_transport_with_its_lines_and_features() -> None:
     rows = {row[0].strip("`"): row[4:] for row in table_after(DOCS / "transports.md", "## What there is")}
-    names = {carrier.name for carrier in CARRIERS}
+    names = {variant.name for variant in VARIANTS}
     assert rows.keys() == names | {"memory"}
     assert {name: rows[name] for name in names} == {name: as_cells(name) for name in names}
     assert rows["memory"] == [lines_of("memory"), "yes", "", ""]

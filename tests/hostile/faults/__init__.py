@@ -1,1 +1,1 @@
-"""What a hostile or broken server may do, as a table of scenarios, and what a good client makes of each."""
+"""A table of scenarios: the faults of a hostile or broken server, and how a good client ends in each."""

@@ -1,4 +1,4 @@
-"""Images at addresses where no image of a stranger's can be: this machine, this network, a file."""
+"""Images at addresses that a server must not name: this machine, this network, a file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .scenario import Check, Scenario, order
 from .server import say
 from .sites import PICTURE_PATH, image_at
 
-NOTHING_SAVED: dict[str, Check] = {"got an image": lambda result: not result.heard.images}
+NOTHING_SAVED: dict[str, Check] = {"got an image": lambda result: not result.observed.images}
 
-# This machine, in every spelling; `{port}` is one where another server listens.
+# Spellings of this machine. `{port}` is the port of another server.
 LOOPBACK = (
     *("127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "0x7f000001", "0x7f.1", "0X7F.0.0.1", "2130706433"),
     *("0177.0.0.1", "017700000001", "0", "0.0.0.0", "00.00.00.00", "127.0.0.1.", "127.1."),
@@ -18,14 +18,14 @@ LOOPBACK = (
     *("[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::1%25lo]"),
     *("localhost", "LOCALHOST", "localhost.", "a.localhost", "user:password@127.0.0.1", "example.com@127.0.0.1"),
 )
-# This network, or the link, or nowhere.
+# Private, link-local and unspecified addresses.
 PRIVATE = (
     *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "100.64.0.1", "198.18.0.1", "192.0.0.1"),
     *("169.254.169.254", "0xa9fea9fe", "2852039166", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fd00::1]"),
     *("[fe80::1]", "[fec0::1]", "[fc00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[2002:a00:1::]"),
     *("224.0.0.1", "255.255.255.255", "240.0.0.1", "[ff02::1]", "192.0.2.1", "[2001:db8::1]"),
 )
-# What is no URL that an image can be fetched from.
+# URLs from which an image cannot be fetched.
 NO_URLS = {
     "a file": "file:///etc/passwd",
     "data": "data:image/png;base64,iVBORw0KGgo=",
@@ -40,11 +40,11 @@ NO_URLS = {
     "a line end": "http://127.0.0.1:{port}/a\r\nX-Evil: 1",
     "a zero byte": "http://127.0.0.1:{port}/a\0b",
     "a blank": "http://127.0.0.1:{port}/a b",
-    "a port that is none": "http://example.com:99999/",
+    "an invalid port": "http://example.com:99999/",
     "brackets that are not closed": "http://[::1/",
     "a megabyte": "x" * 500_000,
 }
-# By name, with what the name stands for; ` | ` divides one look-up from the next.
+# Names and their addresses. ` | ` separates the results of successive look-ups.
 NAMES = {
     "this machine": "127.0.0.1",
     "this machine, in IPv6": "::1",
@@ -59,7 +59,7 @@ NAMES = {
 
 
 def refused(name: str, url: str, kinds: str = "connect protocol", **more: Any) -> Scenario:
-    """An image that is not fetched."""
+    """An image that must not be fetched."""
     return order(f"an image at {name}", image_at(url), kinds, also=NOTHING_SAVED, **more)
 
 
@@ -82,7 +82,7 @@ SCENARIOS = [
         "connect",
         names={"127.0.0.1.nip.example": "127.0.0.1"},
     ),
-    refused("a name that nobody knows", "http://unknown.example/", "connect"),
+    refused("an unknown name", "http://unknown.example/", "connect"),
     refused(
         "a name that changes its address",
         "http://images.example:{port}/",
@@ -110,7 +110,7 @@ SCENARIOS = [
         )
     ),
     order(
-        "an image at another origin, which is told nothing of the user",
+        "an image at another origin, which gets no secret of the user",
         image_at("http://images.example:{port}/picture.png"),
         "answer",
         names={"images.example": "127.0.0.1"},

@@ -1,4 +1,4 @@
-"""Bodies that are not what they should be: not JSON, not its shape, not even text."""
+"""Invalid bodies: not JSON, JSON of another shape, not text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .sites import (
 DEEP = 100_000
 HTML = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
 
-# What no JSON decoder may take, wherever an object is expected.
+# Bodies that are not the expected JSON object.
 NO_JSON = {
     "HTML": HTML,
     "nothing": b"",
@@ -52,7 +52,7 @@ NO_JSON = {
     "JavaScript": b"{status: 'DONE'}",
 }
 
-# The same inside of an object that is right but for one field, by its name.
+# Valid objects but for the value of one field.
 NO_FIELD: dict[str, str] = {
     "null": "null",
     "a list": "[]",
@@ -67,12 +67,12 @@ NO_FIELD: dict[str, str] = {
 }
 
 
-# Nothing, and what cannot stand in a line, is no text that breaks anything.
+# Values of a text field. `null` is valid there, and a line of an event cannot hold a raw line end.
 NO_TEXT = {what: value for what, value in NO_FIELD.items() if what not in ("null", "a raw line end")}
 
 ODD, EVEN = list(NO_JSON)[1::2], list(NO_JSON)[::2]
 
-# Where one field is all that counts.
+# Routes whose JSON has one field that matters.
 TEMPLATES = {
     STATUS: '{"status": ?, "response": []}',
     SESSION: '{"accessToken": ?}',
@@ -82,7 +82,7 @@ TEMPLATES = {
 
 
 def with_field(path: str, value: str) -> Routes:
-    """A route whose JSON has this value in the one place that counts."""
+    """A route whose JSON has this value in its one field."""
     return {path: say(TEMPLATES[path].replace("?", value))}
 
 
@@ -93,7 +93,7 @@ def event_of(data: bytes) -> Routes:
 
 
 SCENARIOS = [
-    # In place of a whole body: everything for one, and by turns for the others.
+    # Instead of a whole body: every value for one provider, half of them for the others.
     *(order(f"the status is answered with {what}", {STATUS: say(body)}, "protocol") for what, body in NO_JSON.items()),
     *(order(f"the sign-up is answered with {what}", {SIGN_UP: say(NO_JSON[what])}, "protocol") for what in ODD),
     *(chat("fakegpt", f"the tokens are {what}", {LOADS: say(NO_JSON[what])}, "protocol") for what in EVEN),
@@ -107,7 +107,7 @@ SCENARIOS = [
         "in_doubt",
     ),
     order("the order is answered with an error", {SUBMIT: say_json({"error": {"message": "no"}})}, "job_failed"),
-    # In place of one field.
+    # Instead of one field.
     *(order(f"the status is {what}", with_field(STATUS, value), "protocol") for what, value in NO_FIELD.items()),
     *(
         chat("fakegpt", f"the token is {what}", with_field(SESSION, value), "protocol")
@@ -128,7 +128,7 @@ SCENARIOS = [
         "fakegpt", "two tokens", {SESSION: say(f'{{"accessToken": "evil", "accessToken": "{ACCESS_TOKEN}"}}')}, "answer"
     ),
     order(
-        "a hundred thousand keys that nobody knows",
+        "a hundred thousand unknown keys",
         {
             STATUS: say_json(
                 {"status": "DONE", "response": [{"url": "{base}/picture.png"}], **{f"k{i}": i for i in range(100_000)}}
@@ -170,14 +170,14 @@ SCENARIOS = [
         {HAILUO: stream(b"event: message_result\ndata: \xff\xfe\n\n")},
         "protocol truncated",
     ),
-    # Text as it is.
+    # Plain text.
     chat("cromicle", "an empty answer", {CROMICLE: say()}, "no_answer"),
     chat("cromicle", "UTF-16", {CROMICLE: say(ANSWER.encode("utf-16"))}, "answer", answer=None),
     chat(
         "cromicle", "bytes that are no UTF-8", {CROMICLE: say(b"\xff\xfe\xed\xa0\x80")}, "answer truncated", answer=None
     ),
     chat("magickpen", "a page that is empty", {INDEX: say()}, "protocol"),
-    chat("magickpen", "a page that is no UTF-8", {INDEX: say(b"<script src=\xff\xfe>" * 1000)}, "protocol"),
+    chat("magickpen", "a page that is not UTF-8", {INDEX: say(b"<script src=\xff\xfe>" * 1000)}, "protocol"),
     chat(
         "magickpen",
         "ten thousand scripts, of which some are looked through",

@@ -1,4 +1,4 @@
-"""Connections that break: closed in good order, or reset, wherever that may be."""
+"""Connections that break at any point: closed, or reset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raw_server import Connection, chunk, response
 
 from .client import Ask
 from .scenario import Scenario, ask, chat, ends, order
-from .server import Answer, Misdeed, fin, rst, say, then
+from .server import Fault, WholeResponse, fin, rst, say, then
 from .sites import (
     ANSWER,
     CONVERSATION,
@@ -32,7 +32,7 @@ STREAM = response("Content-Type: text/event-stream")
 PACKED = gzip.compress(TEXT)
 ONE_TOKEN = b'{"loads": [{"token_id": "x"}]}'
 
-# A response as far as it came, in places where its framing shows that it did not come to its end.
+# Beginnings of a response whose framing shows that the rest is missing.
 CUTS = {
     "before a byte": b"",
     "in the status line": b"HTTP/1.1 200 O",
@@ -51,12 +51,12 @@ CUTS = {
 }
 
 
-def early(answer: Answer, end: Misdeed) -> Misdeed:
-    """Answer a request before its body was read, and end the connection."""
+def early(whole: WholeResponse, end: Fault) -> Fault:
+    """Respond before the body of the request is read, and end the connection."""
 
     def script(connection: Connection) -> None:
         connection.read_head()
-        connection.send(answer.encode({}))
+        connection.send(whole.encode({}))
         end(connection)
 
     return script
@@ -80,13 +80,13 @@ SCENARIOS = [
         most=1,
     ),
     ask(
-        "closed before what must not be repeated is answered",
+        "closed before the response to a request that must not be repeated",
         fin,
         "network in_doubt",
         Ask(method="POST", repeatable=False),
     ),
     ask(
-        "reset before what must not be repeated is answered",
+        "reset before the response to a request that must not be repeated",
         rst,
         "network in_doubt",
         Ask(method="POST", repeatable=False),
@@ -110,7 +110,7 @@ SCENARIOS = [
         answer="",
     ),
     Scenario(
-        name="an answer before the request was read, and an end",
+        name="a response before the request was read, and an end",
         work=Ask(method="POST", body=bytes(8 * MIB)),
         serving=early(say("", status="413 Content Too Large"), Connection.close),
         ends=ends("status network"),
@@ -118,7 +118,7 @@ SCENARIOS = [
         limits=Limits(body=8 * MIB),
     ),
     Scenario(
-        name="a refusal before anything is asked",
+        name="an error response before any request",
         work=Ask(),
         serving=lambda connection: connection.send(say("", status="408 Request Timeout").encode({})),
         ends=ends("status network"),

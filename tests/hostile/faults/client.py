@@ -1,4 +1,4 @@
-"""The client's side of a scenario: what it asks, over which transport, and what a user hears of it."""
+"""The client's side of a scenario: its work, and what a user observes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from modelwire.limits import Limits
 from modelwire.outputs import ImageReady, Output
 from modelwire.text import TextSink
 from modelwire_io import AsyncClient, AsyncImageJob, Client, Image, ImageJob
-from modelwire_io.client.client import Configuration
+from modelwire_io.client.settings import Configuration
 from modelwire_io.drive import adrive, drive
 from modelwire_io.store import MemoryStore
 from played_flow import shown
-from transports_under_test import Carrier, blocking_of
+from transport_variants import TransportVariant, blocking_of
 
 from .clock import AsyncSkippingTransport, SkippingTransport
 
-# What a user brings. None of it may reach another origin, or a message.
-API_KEY, LOGIN_TOKEN, OWN_COOKIE = BROUGHT = ("key-of-the-user", "token-of-the-user", "cookie-of-the-user")
+# Secrets of the user. None may reach another origin or a message.
+API_KEY, LOGIN_TOKEN, OWN_COOKIE = SUPPLIED = ("key-of-the-user", "token-of-the-user", "cookie-of-the-user")
 CREDENTIALS: dict[str, JsonObject] = {
     "arta": {"api_key": API_KEY},
     "hailuo": {
@@ -38,7 +38,7 @@ PROMPT = "Tell me a story"
 
 
 class Ask(NamedTuple):
-    """Requests to `/`, or to `/1`, `/2` and so on, one after the other, by a flow that has no more to it."""
+    """Plain requests to `/`, or in turn to `/1`, `/2` and so on."""
 
     requests: int = 1
     method: str = "GET"
@@ -49,13 +49,13 @@ class Ask(NamedTuple):
 
 
 class Chat(NamedTuple):
-    """A question to a provider."""
+    """A chat with a provider."""
 
     provider: str
 
 
 class Order(NamedTuple):
-    """An order for an image, and what comes of it. `poll_interval` is in seconds."""
+    """A job for an image, and the download of the image. `poll_interval` is in seconds."""
 
     poll_interval: float = 2.0
 
@@ -64,28 +64,27 @@ Work = Ask | Chat | Order
 
 
 @dataclass(kw_only=True)
-class Asking(Flow):
-    """What `Ask` asks of the server at `base`: the texts of all answers together."""
+class RequestsFlow(Flow):
+    """The flow of `Ask`: emits the texts of all responses of the server at `base`."""
 
     ask: Ask
     base: str
 
     def start(self) -> Steps:
-        """One request after the other, with a moment for the other side between them."""
+        """Send the requests. A short sleep between them lets the server finish its response."""
         many = range(1, self.ask.requests + 1)
         for path in [f"/{number}" for number in many] if len(many) > 1 else ["/"]:
             yield from self.stream(partial(self.request, path), lambda: TextSink(self.emit))
             yield from self.sleep(0.001)
 
     def request(self, path: str) -> Request:
-        """One of them."""
         ask = self.ask
         url = self.base.replace("http:", f"{ask.scheme}:") + path
         return Request(method=ask.method, url=url, body=ask.body, timeout=ask.silence, repeatable=ask.repeatable)
 
 
-class Heard:
-    """What a user heard, and how it ended. `pauses` are the seconds that were not slept."""
+class Observed:
+    """What a user observes: the outputs and the ending. `pauses` are the skipped sleeps, in seconds."""
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
@@ -95,81 +94,77 @@ class Heard:
 
     @property
     def text(self) -> str:
-        """The text on the screen."""
         return shown(self.outputs)
 
     @property
     def failure(self) -> Failure | None:
-        """Why it failed, if it did."""
         return self.error.failure if isinstance(self.error, FlowFailed) else None
 
     @property
     def ending(self) -> str:
-        """`answer`, the kind of the failure, or an exception that nobody has heard of."""
+        """`answer`, the kind of the failure, or the repr of any other exception."""
         if self.error is None:
             return "answer"
         return repr(self.error) if self.failure is None else self.failure.kind
 
 
-def perform(work: Work, carrier: Carrier, base: str, limits: Limits, pause: Callable[[], None]) -> Heard:
-    """Do the work over a transport of this kind against the server at `base`."""
-    heard = Heard()
-    listener = Listener(work, base, limits, pause, heard)
+def perform(work: Work, variant: TransportVariant, base: str, limits: Limits, pause: Callable[[], None]) -> Observed:
+    """Do the work over a transport, with the server at `base`."""
+    observed = Observed()
+    runner = Runner(work, base, limits, pause, observed)
     try:
-        if carrier.style == "blocking":
-            listener.listen(carrier)
+        if variant.style == "blocking":
+            runner.run(variant)
         else:
-            anyio.run(listener.alisten, carrier, backend=carrier.backend)
+            anyio.run(runner.arun, variant, backend=variant.backend)
     except Exception as error:
-        # Its frames would keep alive all that was heard, until the garbage collector comes.
-        heard.error = error.with_traceback(None)
-    return heard
+        # The frames would keep everything observed alive until the next garbage collection.
+        observed.error = error.with_traceback(None)
+    return observed
 
 
-class Listener(NamedTuple):
-    """Begins the work, and takes what is told. What it hears is in `heard`, also when it fails."""
+class Runner(NamedTuple):
+    """Does the work, and writes everything to `observed`, also if it fails."""
 
     work: Work
     base: str
     limits: Limits
     pause: Callable[[], None]
-    heard: Heard
+    observed: Observed
 
-    def listen(self, carrier: Carrier) -> None:
-        """Over a blocking transport."""
-        transport = SkippingTransport(blocking_of(carrier.open()), self.pause)
-        self.heard.pauses = transport.clock.pauses
+    def run(self, variant: TransportVariant) -> None:
+        transport = SkippingTransport(blocking_of(variant.open()), self.pause)
+        self.observed.pauses = transport.clock.pauses
         with Client(transport=transport, **self._options) as client:
-            under_way = self._begin(client)
-            for output in under_way:
-                self.heard.outputs.append(output)
-                if isinstance(output, ImageReady) and isinstance(under_way, ImageJob):
-                    self.heard.images.append(under_way.fetch(output))
+            running = self._begin(client)
+            for output in running:
+                self.observed.outputs.append(output)
+                if isinstance(output, ImageReady) and isinstance(running, ImageJob):
+                    self.observed.images.append(running.fetch(output))
 
     def _begin(self, client: Client) -> Iterable[Output]:
         match self.work:
             case Ask():
-                return drive(Asking(ask=self.work, base=self.base, limits=self.limits), client.transport)
+                return drive(RequestsFlow(ask=self.work, base=self.base, limits=self.limits), client.transport)
             case Chat(provider):
                 return client.chat(provider, PROMPT, credentials=CREDENTIALS.get(provider))
             case Order(poll_interval):
                 return client.image("arta", PROMPT, credentials=CREDENTIALS["arta"], poll_interval=poll_interval)
 
-    async def alisten(self, carrier: Carrier) -> None:
-        """The same for async code."""
-        transport = AsyncSkippingTransport(carrier.open(), self.pause)
-        self.heard.pauses = transport.clock.pauses
+    async def arun(self, variant: TransportVariant) -> None:
+        transport = AsyncSkippingTransport(variant.open(), self.pause)
+        self.observed.pauses = transport.clock.pauses
         async with AsyncClient(transport=transport, **self._options) as client:
-            under_way = self._abegin(client)
-            async for output in under_way:
-                self.heard.outputs.append(output)
-                if isinstance(output, ImageReady) and isinstance(under_way, AsyncImageJob):
-                    self.heard.images.append(await under_way.fetch(output))
+            running = self._abegin(client)
+            async for output in running:
+                self.observed.outputs.append(output)
+                if isinstance(output, ImageReady) and isinstance(running, AsyncImageJob):
+                    self.observed.images.append(await running.fetch(output))
 
     def _abegin(self, client: AsyncClient) -> AsyncIterable[Output]:
         match self.work:
             case Ask():
-                return adrive(Asking(ask=self.work, base=self.base, limits=self.limits), client.transport)
+                return adrive(RequestsFlow(ask=self.work, base=self.base, limits=self.limits), client.transport)
             case Chat(provider):
                 return client.chat(provider, PROMPT, credentials=CREDENTIALS.get(provider))
             case Order(poll_interval):

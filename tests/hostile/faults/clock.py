@@ -1,4 +1,4 @@
-"""Transports that do not sleep: the pauses of a flow pass at once, and are written down."""
+"""Transports that do not sleep: they move their clock instead, and record each pause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modelwire_io.drive import AsyncExchange, AsyncTransport, Exchange, Transpor
 
 
 class SkippingClock:
-    """A clock that can be put forward. `pauses` are the seconds by which it was, each time."""
+    """A clock that can be moved forward. `pauses` are the seconds of each move."""
 
     def __init__(self, inner: Clock) -> None:
         self._inner = inner
@@ -22,20 +22,18 @@ class SkippingClock:
         self.pauses: list[float] = []
 
     def now(self) -> float:
-        """The time."""
         return self._inner.now() + self.skipped
 
     def anchor(self) -> None:
-        """A flow begins."""
         self._inner.anchor()
 
     def skip_to(self, until: float) -> None:
-        """Let the time up to `until` pass at once."""
+        """Move the clock to `until`."""
         self.pauses.append(max(0.0, until - self.now()))
         self.skipped += self.pauses[-1]
 
     def earlier(self, command: SendRequest) -> SendRequest:
-        """The command in terms of the inner clock."""
+        """The command with its deadline in the inner clock's time."""
         return SendRequest(command.request_id, command.request, command.deadline - self.skipped)
 
 
@@ -48,36 +46,31 @@ class SkippingTransport:
         self._pause = pause
 
     def open(self, command: SendRequest) -> SkippingExchange:
-        """Begin an exchange."""
         return SkippingExchange(self._inner.open(self.clock.earlier(command)), self.clock.skipped)
 
     def sleep(self, until: float) -> None:
-        """It is then."""
         self._pause()
         self.clock.skip_to(until)
 
     def close(self) -> None:
-        """Close every connection."""
         self._inner.close()
 
 
 class SkippingExchange(NamedTuple):
-    """An exchange whose own clock is `behind` by so many seconds."""
+    """An exchange whose inner clock is `behind` seconds late."""
 
     inner: Exchange
     behind: float
 
     def receive(self, until: float) -> Event:
-        """The next event."""
         return self.inner.receive(until - self.behind)
 
     def close(self) -> None:
-        """Let go of the connection."""
         self.inner.close()
 
 
 class AsyncSkippingTransport:
-    """The same for async code. `pause` runs in a thread: what it waits for may be the event loop's to do."""
+    """An async transport that does not sleep. `pause` runs in a thread, so that the event loop is not blocked."""
 
     def __init__(self, inner: AsyncTransport, pause: Callable[[], None]) -> None:
         self.clock = SkippingClock(inner.clock)
@@ -85,29 +78,24 @@ class AsyncSkippingTransport:
         self._pause = pause
 
     def open(self, command: SendRequest) -> AsyncSkippingExchange:
-        """Begin an exchange."""
         return AsyncSkippingExchange(self._inner.open(self.clock.earlier(command)), self.clock.skipped)
 
     async def sleep(self, until: float) -> None:
-        """It is then."""
         await anyio.to_thread.run_sync(self._pause)
         self.clock.skip_to(until)
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._inner.close()
 
 
 class AsyncSkippingExchange(NamedTuple):
-    """The same for async code."""
+    """The async twin of `SkippingExchange`."""
 
     inner: AsyncExchange
     behind: float
 
     async def receive(self, until: float) -> Event:
-        """The next event."""
         return await self.inner.receive(until - self.behind)
 
     async def close(self) -> None:
-        """Let go of the connection."""
         await self.inner.close()

@@ -1,4 +1,4 @@
-"""Compressed bodies: bombs, chains, cuts, and what only looks compressed."""
+"""Compressed bodies: bombs, chains, cuts, and bodies that only claim to be compressed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from modelwire.limits import MIB, Limits
 from raw_server import response
 
 from .scenario import SHORT, ask, chat, order
-from .server import Answer, chunked, fin, flood, say, then
+from .server import WholeResponse, chunked, fin, flood, say, then
 from .sites import ANSWER, BUNDLE, CONVERSATION, CROMICLE, INDEX, LOADS, PICTURE, PICTURE_PATH, STATUS, fakegpt_answer
 
 TEXT = ANSWER.encode()
@@ -17,10 +17,10 @@ PACKED = gzip.compress(TEXT)
 
 
 def bomb(window_bits: int, start: bytes = b"", filling: bytes = b"\0") -> bytes:
-    """A hundred megabytes, compressed; `window_bits` tell zlib how to wrap it. Nobody gets to its end: it has none."""
+    """A hundred megabytes, compressed, without an end. `window_bits` is zlib's choice of a format."""
     packer = zlib.compressobj(9, zlib.DEFLATED, window_bits)
     head = packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush, what follows does not depend on what came before.
+    # After a full flush, the next bytes do not depend on earlier ones.
     return head + (packer.compress(filling * MIB) + packer.flush(zlib.Z_FULL_FLUSH)) * 100
 
 
@@ -28,7 +28,7 @@ GZIP, ZLIB, RAW = 31, 15, -15
 BOMB = bomb(GZIP)
 
 
-def packed(data: bytes, coding: str = "gzip", *headers: str, status: str = "200 OK") -> Answer:
+def packed(data: bytes, coding: str = "gzip", *headers: str, status: str = "200 OK") -> WholeResponse:
     """A response in a content coding."""
     return say(data, f"Content-Encoding: {coding}", *headers, status=status)
 
@@ -96,16 +96,16 @@ SCENARIOS = [
     ask("a wrong length in gzip", packed(PACKED[:-4] + b"\xff\xff\xff\xff"), "protocol"),
     ask("a wrong checksum in zlib", packed(zlib.compress(TEXT)[:-4] + bytes(4), "deflate"), "protocol"),
     ask("gzip that is damaged", packed(PACKED[:12] + b"\xff\xff" + PACKED[14:]), "protocol network", answer=None),
-    ask("gzip that is none", packed(TEXT), "protocol"),
-    ask("deflate that is none", packed(b"\xff\xff\xff\xff", "deflate"), "protocol"),
+    ask("invalid gzip", packed(TEXT), "protocol"),
+    ask("invalid deflate", packed(b"\xff\xff\xff\xff", "deflate"), "protocol"),
     ask("gzip and something after it", packed(PACKED + b"evil"), "protocol"),
     ask("two files of gzip", packed(PACKED + gzip.compress(b"evil")), "protocol"),
     ask("gzip with a dictionary", packed(b"\x78\xbb" + bytes(10), "deflate"), "protocol"),
     ask("an empty body that should be gzip", packed(b""), "no_answer"),
     ask("a window that is too large", packed(b"\x88\x1c" + zlib.compress(TEXT)[2:], "deflate"), "protocol"),
-    ask("gzip of what is right", packed(PACKED), "answer"),
-    ask("deflate of what is right", packed(zlib.compress(TEXT), "deflate"), "answer"),
-    ask("raw deflate of what is right", packed(zlib.compress(TEXT)[2:-4], "deflate"), "answer"),
+    ask("a valid body in gzip", packed(PACKED), "answer"),
+    ask("a valid body in deflate", packed(zlib.compress(TEXT), "deflate"), "answer"),
+    ask("a valid body in raw deflate", packed(zlib.compress(TEXT)[2:-4], "deflate"), "answer"),
     chat(
         "fakegpt",
         "events, compressed and cut off",

@@ -1,4 +1,4 @@
-"""Cookies: of foreign domains, in floods, and of shapes that no client may send back."""
+"""Cookies: of foreign domains, in large numbers, and invalid ones."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from .sites import (
 )
 
 OWN = f"Set-Cookie: session={SESSION_COOKIE}; Path=/"
-# What a client keeps at most, of one host.
+# Cookies: the most that a client stores for one host.
 MOST = 50
 
 
 def cookies_of(result: Result) -> list[str]:
-    """The cookies that came with the question."""
+    """The cookies of the chat request."""
     headers = [question.header("cookie") for question in result.to(CONVERSATION)]
     return [pair for header in headers for pair in header.split("; ") if pair]
 
 
 def are(*pairs: str) -> dict[str, Check]:
-    """These cookies come with the question, in whatever order, and no other."""
+    """A check that the chat request has exactly these cookies, in any order."""
     return {f"did not send the cookies {pairs}": lambda result: sorted(cookies_of(result)) == sorted(pairs)}
 
 
-def is_kept(name: str, result: Result) -> bool:
-    """Whether a cookie of this name is among the credentials that were told."""
-    told = [output.credentials for output in result.heard.outputs if isinstance(output, CredentialsChanged)]
-    return any(cookie["name"] == name for credentials in told for cookie in (credentials or {})["cookies"])
+def is_stored(name: str, result: Result) -> bool:
+    """True if the emitted credentials have a cookie of this name."""
+    emitted = [output.credentials for output in result.observed.outputs if isinstance(output, CredentialsChanged)]
+    return any(cookie["name"] == name for credentials in emitted for cookie in (credentials or {})["cookies"])
 
 
 def login(
     name: str, *lines: str, sent: tuple[str, ...] = (f"session={SESSION_COOKIE}",), kinds: str = "answer"
 ) -> Scenario:
-    """A login that sets cookies, and what becomes of them."""
+    """A login that sets cookies, and the cookies that the chat should send."""
     also = are(*sent) if kinds == "answer" else {}
     return chat("fakegpt", name, {LOGIN: say("", *lines)}, kinds, also=also)
 
 
 def elsewhere(name: str, value: str) -> Scenario:
-    """A cookie that is not for where the question goes, beside one that is."""
+    """A cookie for another place, beside one for the chat."""
     return login(name, f"Set-Cookie: {value}", OWN)
 
 
 def evil(name: str, value: str) -> Scenario:
-    """A cookie that is not even kept."""
+    """A cookie that is not even stored."""
     scenario = elsewhere(name, value)
-    return replace(scenario, also={**scenario.also, "kept the cookie": lambda result: not is_kept("evil", result)})
+    return replace(scenario, also={**scenario.also, "stored the cookie": lambda result: not is_stored("evil", result)})
 
 
 SCENARIOS = [
@@ -93,7 +93,7 @@ SCENARIOS = [
     ),
     login("a cookie that is set again and again", *(f"Set-Cookie: session={i}" for i in range(100)), OWN),
     login(
-        "two hundred cookies, of which some are kept",
+        "two hundred cookies, of which some are stored",
         *(f"Set-Cookie: c{i}=x; Path=/" for i in range(200)),
         sent=tuple(f"c{i}=x" for i in range(200 - MOST, 200)),
     ),
@@ -121,14 +121,14 @@ SCENARIOS = [
             }.items()
         },
         "answer",
-        also={"sent more cookies than are kept": lambda result: len(cookies_of(result)) <= MOST},
+        also={"sent more cookies than are stored": lambda result: len(cookies_of(result)) <= MOST},
     ),
     chat(
         "hailuo",
-        "cookies that nobody keeps, and own ones of another host",
+        "cookies that a provider does not store, and stored ones of another host",
         {HAILUO: say(hailuo_answer(ANSWER), *(f"Set-Cookie: c{i}=x; Path=/" for i in range(200)))},
         "answer",
         also={"sent a cookie": lambda result: not any(received.header("cookie") for received in result.requests)},
     ),
-    chat("cromicle", "cookies that nobody keeps", {"/chat": say(ANSWER, OWN)}, "answer"),
+    chat("cromicle", "cookies that a provider does not store", {"/chat": say(ANSWER, OWN)}, "answer"),
 ]

@@ -1,4 +1,4 @@
-"""What has no end: heads, lines, comments, chunks, bodies."""
+"""Endless heads, lines, comments, chunks and bodies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from modelwire.limits import KIB, MIB, Limits
 from raw_server import chunk, response
 
 from .scenario import SHORT, Scenario, ask, chat, order
-from .server import Misdeed, drip_pieces, flood, say
+from .server import Fault, drip_pieces, flood, say
 from .sites import (
     ANSWER,
     BUNDLE,
@@ -29,21 +29,21 @@ STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
 CHUNKS = response("Transfer-Encoding: chunked")
 STREAM = response("Content-Type: text/event-stream")
 LOT = 64 * KIB
-# What an endless head may be taken for: it is over some limit, of h11's or of the flow's.
+# Endings of an endless head: it exceeds a limit of h11 or of the flow.
 HEAD = "protocol limit"
-# Events without end that bring nothing: by the default limits, a gigabyte of them is too much.
+# For endless events without content. The default limit would be a gigabyte.
 BARREN = Limits(body=MIB, stream=128 * KIB)
 ORDINARY = Limits()
 NARROW = Limits(body=MIB, line=16 * KIB, event=16 * KIB)
 
 
-def endless(data: bytes, before: bytes = response()) -> Misdeed:
-    """The same data again and again."""
+def endless(data: bytes, before: bytes = response()) -> Fault:
+    """Send the same data over and over."""
     return flood(data * (LOT // len(data)), before=before)
 
 
 def barren(name: str, data: bytes) -> Scenario:
-    """A stream of events that brings nothing."""
+    """A stream of events without content."""
     return chat("fakegpt", name, {CONVERSATION: endless(data, STREAM)}, "limit", limits=BARREN)
 
 
@@ -75,7 +75,7 @@ SCENARIOS = [
     ask("a trailer without end", endless(b"x", CHUNKS + b"0\r\nX-A: "), "protocol limit"),
     ask(
         "chunks of one byte, without end",
-        # In small pieces: httpx takes its time over each chunk of what it has read.
+        # Small pieces, because httpx is slow with many chunks in one read.
         drip_pieces(chunk(b"x") * 400, before=CHUNKS),
         "limit",
         answer=None,
@@ -113,7 +113,7 @@ SCENARIOS = [
     barren("comments and blank lines without end", b": alive\n\n"),
     barren("blank lines without end", b"\n"),
     barren("carriage returns without end", b"\r"),
-    barren("fields that nobody knows, without end", b"x: y\n"),
+    barren("unknown fields, without end", b"x: y\n"),
     barren("ids without end", b"id: 1\n"),
     barren("times to wait without end", b"retry: 1\n"),
     barren("names without data, without end", b"event: x\n\n"),

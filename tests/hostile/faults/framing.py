@@ -1,4 +1,4 @@
-"""Heads and framings that lie, contradict themselves, or are none."""
+"""Heads and framings that are false, contradictory or invalid."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from .sites import ANSWER, CROMICLE, PICTURE_PATH, SUBMIT
 TEXT = ANSWER.encode()
 CHUNKS = response("Transfer-Encoding: chunked")
 SIZE = f"Content-Length: {len(TEXT)}"
-# A body that cannot be told from its framing: it may be refused, and never be taken for something else.
+# Endings of a body whose framing is ambiguous: it may be refused, but not misread.
 NO = "protocol network"
 MAYBE = "answer protocol network"
 
 
 def head(name: str, lines: bytes, kinds: str = "protocol") -> Scenario:
-    """A response whose head holds these lines."""
+    """A response with these header lines."""
     return ask(name, then(b"HTTP/1.1 200 OK\r\n" + lines + SIZE.encode() + b"\r\n\r\n" + TEXT, fin), kinds)
 
 
 def status_line(name: str, line: bytes, kinds: str = "protocol") -> Scenario:
-    """A response that begins with this line."""
+    """A response with this status line."""
     return ask(name, then(line + f"\r\n{SIZE}\r\n\r\n".encode() + TEXT, fin), kinds)
 
 
 def length(name: str, *values: str, kinds: str = "protocol") -> Scenario:
-    """A response with these lengths."""
+    """A response with these values of Content-Length."""
     return ask(name, then(response(*(f"Content-Length: {value}" for value in values), body=TEXT), fin), kinds)
 
 
 def broken(name: str, data: bytes, kinds: str = "protocol") -> Scenario:
-    """Chunks that are none, after one that is. What came is text, or the beginning of it."""
+    """Invalid chunks after a valid one, whose text may be shown."""
     return ask(name, then(CHUNKS + chunk(TEXT[:5]) + data, fin), kinds)
 
 
@@ -95,7 +95,7 @@ SCENARIOS = [
     broken("a chunk size with a line feed alone", b"b\nupon a time\r\n0\r\n\r\n", "answer protocol network"),
     broken("a chunk that is longer than it said", b"3\r\nupon \r\n0\r\n\r\n"),
     broken("a last chunk with data", b"0\r\nabc\r\n\r\n", NO),
-    broken("trailers that are none", b"0\r\nno colon\r\n\r\n", NO),
+    broken("invalid trailers", b"0\r\nno colon\r\n\r\n", NO),
     # Transfer codings.
     transfer("an unknown transfer coding", "zip"),
     transfer("a compressed transfer", "gzip, chunked"),
@@ -110,7 +110,7 @@ SCENARIOS = [
     content("brotli, which was not asked for", "br"),
     content("zstd, which was not asked for", "zstd"),
     content("compress, which was not asked for", "compress"),
-    content("a content coding that nobody knows", "x-secret"),
+    content("an unknown content coding", "x-secret"),
     content("two content codings", "gzip, deflate"),
     content("an empty content coding", "", kinds="answer"),
     content("identity", "Identity", kinds="answer"),
@@ -121,7 +121,7 @@ SCENARIOS = [
     status_line("HTTP/0.9", b"<html>hello</html>", NO),
     status_line("a status of two digits", b"HTTP/1.1 20 OK"),
     status_line("a status of four digits", b"HTTP/1.1 2000 OK"),
-    status_line("a status that is no number", b"HTTP/1.1 OK OK"),
+    status_line("a status that is not a number", b"HTTP/1.1 OK OK"),
     status_line("status 0", b"HTTP/1.1 000 OK"),
     status_line("status 999", b"HTTP/1.1 999 OK", "protocol status"),
     status_line(

@@ -1,4 +1,4 @@
-"""Jobs of ARTA that never end, end oddly, or have names that mean something elsewhere."""
+"""Jobs of ARTA that never end, end unusually, or have ids that are unsafe in a URL."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .scenario import Check, Scenario, order
 from .server import say, say_json
 from .sites import ARTA_REFRESH, ARTA_TOKEN, REFRESH, SIGN_UP, SITES, STATUS, SUBMIT, job
 
-# Seconds: the time that a job has, and how often its status is asked for.
+# Seconds: the total time of a job, and the pause between two polls.
 JOB, OFTEN = 300.0, 10.0
 POLLS = int(JOB / OFTEN) + 1
 SLOWLY = Order(poll_interval=OFTEN)
 REFUSED = say("", status="401 Unauthorized")
 NOT_ASKED: dict[str, Check] = {"asked for a status": lambda result: not result.to(STATUS)}
 KEPT: dict[str, Check] = {
-    "lost a job that was taken": lambda result: (
-        result.heard.failure is not None and result.heard.failure.snapshot is not None
+    "lost an accepted job": lambda result: (
+        result.observed.failure is not None and result.observed.failure.snapshot is not None
     )
 }
 
 
 def waits(name: str, *statuses: str) -> Scenario:
-    """A job that is not done when its time is over."""
+    """A job that is not done within its total time."""
     return order(
         name,
         {STATUS: [job(status) for status in statuses]},
@@ -40,29 +40,29 @@ def waits(name: str, *statuses: str) -> Scenario:
 
 
 def ends_with(name: str, status: JsonValue, kinds: str = "job_failed") -> Scenario:
-    """A job whose status is this one."""
+    """A job that gets this status."""
     return order(f"a status {name}", {STATUS: say_json({"status": status})}, kinds, most=1)
 
 
 def named(name: str, record_id: JsonValue, kinds: str = "in_doubt") -> Scenario:
-    """A job of this name, which cannot be asked for."""
+    """A job with an id for which no status may be requested."""
     return order(f"a job's name {name}", {SUBMIT: say_json({"record_id": record_id})}, kinds, also=NOT_ASKED)
 
 
 def asked(name: str, record_id: JsonValue, path: str) -> Scenario:
-    """A job of a name that is odd, and harmless."""
+    """A job with an unusual but harmless id."""
     also: dict[str, Check] = {"asked for another job": lambda result: len(result.to(f"{STATUS}{path}/status")) == 1}
     return order(f"a job's name {name}", {SUBMIT: say_json({"record_id": record_id})}, "answer", also=also)
 
 
-def token(name: str, reply: JsonValue, kinds: str) -> Scenario:
-    """A sign-up that is answered so."""
+def token(name: str, fields: JsonValue, kinds: str) -> Scenario:
+    """A sign-up response with some fields replaced."""
     whole = {"idToken": ARTA_TOKEN, "refreshToken": ARTA_REFRESH, "expiresIn": "3600"}
-    return order(f"a sign-up with {name}", {SIGN_UP: say_json({**whole, **reply})}, kinds)
+    return order(f"a sign-up with {name}", {SIGN_UP: say_json({**whole, **fields})}, kinds)
 
 
 def done(name: str, response: JsonValue, kinds: str, **more: Any) -> Scenario:
-    """A job that is done, with this for its images."""
+    """A job that is done, with this list of images."""
     return order(
         f"a job that is done, with {name}", {STATUS: say_json({"status": "DONE", "response": response})}, kinds, **more
     )
@@ -80,7 +80,7 @@ SCENARIOS = [
         total=JOB,
         most=19,
     ),
-    ends_with("that nobody knows", "EXPLODED"),
+    ends_with("that is unknown", "EXPLODED"),
     ends_with("that is empty", ""),
     ends_with("in small letters", "done"),
     ends_with("with a blank", "DONE "),
@@ -125,7 +125,7 @@ SCENARIOS = [
     token("a token that is empty", {"idToken": ""}, "protocol"),
     token("a token of a blank", {"idToken": " "}, "protocol"),
     token("a token of fifty kilobytes", {"idToken": "x" * 50_000}, "answer"),
-    token("a life that is no number", {"expiresIn": "soon"}, "protocol"),
+    token("a life that is not a number", {"expiresIn": "soon"}, "protocol"),
     token("a life of a float", {"expiresIn": "1e9"}, "protocol"),
     token("a life that is negative", {"expiresIn": "-1"}, "protocol"),
     token("a life without end", {"expiresIn": "9" * 1000}, "protocol"),

@@ -1,4 +1,4 @@
-"""The network as a scenario has it: which names there are, which addresses pass for public, who was connected to."""
+"""The network of a scenario: its host names, its public addresses, and a log of connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from modelwire_io.net import addresses
 
 Address = tuple[str, int]
 
-# What the world has, and what stands in its place here.
+# The real functions, which are replaced during a scenario.
 _look_up = socket.getaddrinfo
 _connect = socket.socket.connect
 _is_public = addresses.is_public
@@ -28,7 +28,7 @@ _is_public = addresses.is_public
 
 @cache
 def trust(library: ModuleType) -> ssl.SSLContext:
-    """What httpx trusts, made once: that takes longer than most scenarios."""
+    """The TLS context of httpx, made once, because that takes longer than most scenarios."""
     made: ssl.SSLContext = _make_trust[library](trust_env=True)
     return made
 
@@ -38,10 +38,10 @@ _make_trust = {library: library.create_ssl_context for library in (httpx, httpx2
 
 @contextmanager
 def local_network(names: Mapping[str, str], public: Collection[str]) -> Iterator[list[Address]]:
-    """A network where these are the only names, and nobody asks a name server.
+    """Replace the name server by these names, and log the connections.
 
-    Each name has its addresses, divided by blanks, and by ` | ` from those of the next look-up. Gives the addresses
-    that are connected to, in their order, also where nobody answered.
+    A name maps to its addresses, separated by blanks. ` | ` separates the results of successive look-ups. Yields the
+    list of addresses to which a connection was tried, in order.
     """
     connected: list[Address] = []
 
@@ -62,7 +62,7 @@ def local_network(names: Mapping[str, str], public: Collection[str]) -> Iterator
 
 
 def _judges() -> list[ModuleType]:
-    """The modules that judge addresses, each by a name of its own for it."""
+    """The modules that have imported `is_public`."""
     loaded = [module for name, module in sys.modules.items() if name.startswith("modelwire_io.")]
     return [module for module in loaded if getattr(module, "is_public", None) is _is_public]
 

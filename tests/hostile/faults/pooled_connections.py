@@ -1,4 +1,4 @@
-"""Connections that are kept for the next request, and what may happen to them."""
+"""Connections that are pooled for the next request, and faults of such connections."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .server import Response, chunked, fin, rst, say, then
 from .sites import LOGIN, SIGN_UP, SITES, STATUS, SUBMIT
 
 FIRST, SECOND = say("Once upon "), say("a time")
-# What nobody asked for.
+# A response without a request.
 EVIL = response("Content-Length: 4", body=b"evil")
 FIRST_BYTES = FIRST.encode({})
-# As long as one read of each transport: what comes behind it waits elsewhere than in the system.
+# Bytes: the first response ends exactly with one read, so that the surplus waits in the transport's own buffer.
 SIZE = 64 * KIB - len(response("Content-Length: 65536"))
 LARGE = response(f"Content-Length: {SIZE}", body=b"x" * SIZE) + EVIL
 
-# One of the three found a connection that was kept.
+# One of the three requests found a pooled connection.
 THRICE = {"asked other than three times": lambda result: len(result.to("/2")) == 3}
 
 
 def two(
     name: str, first: Response, second: Response | list[Response] = SECOND, kinds: str = "answer", **more: Any
 ) -> Scenario:
-    """Two requests, the second of which may find the connection of the first."""
+    """Two requests. The second may reuse the connection of the first."""
     return Scenario(
         name=name, work=Ask(requests=2), serving={"/1": first, "/2": second}, ends=frozenset(kinds.split()), **more
     )
@@ -53,7 +53,7 @@ SCENARIOS = [
         response("Content-Length: 10", body=b"Once upon " + EVIL),
     ),
     two(
-        "two framings, and a response in what one of them leaves",
+        "two framings, and a response in the rest that one of them leaves",
         response("Content-Length: 5", "Transfer-Encoding: chunked", body=chunk(b"Once upon ") + chunk(b"") + EVIL),
         kinds="answer protocol network",
     ),
@@ -67,13 +67,13 @@ SCENARIOS = [
     two("reset during every second request", FIRST, rst, "network", also=THRICE),
     two("closed in the second head", FIRST, [then(b"HTTP/1.1 200 OK\r\n", fin), SECOND]),
     two("closed in the second body", FIRST, [then(response("Content-Length: 6", body=b"a t"), fin), SECOND], "network"),
-    two("a connection of HTTP/1.0 that is kept all the same", FIRST_BYTES.replace(b"1.1", b"1.0")),
+    two("a connection of HTTP/1.0 that stays open", FIRST_BYTES.replace(b"1.1", b"1.0")),
     two(
         "Connection: close, and an open connection",
         response("Connection: close", "Content-Length: 10", body=b"Once upon "),
     ),
     Scenario(
-        name="a kept connection is closed during what must not be repeated",
+        name="a pooled connection is closed during a request that must not be repeated",
         work=Ask(requests=2, method="POST", repeatable=False),
         serving={"/1": FIRST, "/2": fin},
         ends=frozenset({"in_doubt", "network"}),
@@ -82,7 +82,7 @@ SCENARIOS = [
     chat(
         "fakegpt",
         "each connection is closed after its answer",
-        {path: then(reply.encode({}), fin) for path, reply in SITES["fakegpt"].items()},
+        {path: then(whole.encode({}), fin) for path, whole in SITES["fakegpt"].items()},
         "answer",
     ),
     chat(

@@ -1,4 +1,4 @@
-"""Servers that point elsewhere: nobody goes there, least of all with what was meant for another."""
+"""Redirects: the client follows none, and sends no secret to another origin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REDIRECTS = ("301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect"
 
 
 def redirect(name: str, location: str, status: str = "302 Found") -> Scenario:
-    """A server that points elsewhere."""
+    """A response that redirects."""
     return ask(f"{name}", say("", f"Location: {location}", status=status), "status", most=1)
 
 

@@ -1,4 +1,4 @@
-"""Servers that say no: not now, or not ever."""
+"""Error statuses, transient and final."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from email.utils import formatdate
 from raw_server import Connection, response
 
 from .scenario import Scenario, ask, chat, order
-from .server import Misdeed, fin, say, then
+from .server import Fault, fin, say, then
 from .sites import (
     ANSWER,
     CONVERSATION,
@@ -17,18 +17,18 @@ from .sites import (
     SUBMIT,
 )
 
-# Seconds that a flow has here; none of them is slept.
+# Seconds: the total time of a flow here. No sleep is real.
 PATIENT = 600.0
-# The longest pauses of its own making between three tries: up to half a second, and up to a whole one.
+# Seconds: the most that two backoff pauses add up to: half a second and a whole one.
 OWN = 1.5
 TOO_MANY, UNAVAILABLE = "429 Too Many Requests", "503 Service Unavailable"
 
 
-def on(seconds: float, status: str) -> Misdeed:
-    """A refusal until so many seconds from now, as a date."""
+def on(seconds: float, status: str) -> Fault:
+    """A refusal with Retry-After as a date, `seconds` from now."""
 
     def act(connection: Connection) -> None:
-        # The clock of the server does not skip anything, so that only the first such date is in the future.
+        # The server's clock does not skip, so only the first of these dates is in the future for the client.
         connection.send(
             say("", f"Retry-After: {formatdate(time.time() + seconds, usegmt=True)}", status=status).encode({})
         )
@@ -39,7 +39,7 @@ def on(seconds: float, status: str) -> Misdeed:
 def later(
     name: str, values: str | tuple[str, ...], pauses: tuple[float, float], tries: int, status: str = TOO_MANY
 ) -> Scenario:
-    """A server that has itself waited for, after which there are so many tries."""
+    """A server that sends Retry-After, and gets `tries` requests."""
     lines = [f"Retry-After: {value}" for value in ([values] if isinstance(values, str) else values)]
     kinds = "rate_limited" if status == TOO_MANY else "rate_limited status"
     return ask(
@@ -54,22 +54,22 @@ def later(
 
 
 def given_up(name: str, value: str) -> Scenario:
-    """A pause that nobody waits for."""
+    """A Retry-After for which the client does not wait."""
     return later(name, value, (0, 0), 1)
 
 
 def ignored(name: str, value: str) -> Scenario:
-    """What says nothing: the pauses are those of the client's own making."""
+    """An invalid Retry-After: the client uses its own backoff."""
     return later(name, value, (0, OWN), 3)
 
 
 def refuses(status: str, kinds: str, tries: int) -> Scenario:
-    """A status that means no."""
+    """An error status."""
     return ask(f"status {status}", say("no", status=status), kinds, most=tries, total=PATIENT, pauses=(0, OWN))
 
 
 SCENARIOS = [
-    # Not now.
+    # Transient.
     later("of 0 seconds", "0", (0, OWN), 3),
     later("of 7 seconds", "7", (14, 14 + OWN), 3),
     later("of 120 seconds", "120", (240, 240 + OWN), 3),
@@ -161,7 +161,7 @@ SCENARIOS = [
         {HAILUO: say("token-of-the-user", status="400 Bad Request")},
         "status",
     ),
-    chat("hailuo", "a login that is no longer good", {HAILUO: say("", status="401 Unauthorized")}, "login_required"),
+    chat("hailuo", "an expired login", {HAILUO: say("", status="401 Unauthorized")}, "login_required"),
     chat("fakegpt", "a login that is never good", {CONVERSATION: say("", status="403 Forbidden")}, "refused"),
     chat(
         "fakegpt",

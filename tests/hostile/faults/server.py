@@ -1,6 +1,6 @@
-"""A server that does wrong on purpose, on a loopback socket: for each path a reply, or a misdeed.
+"""A faulty server on a loopback socket: each path has a response or a fault.
 
-It is a `RawServer` whose every connection is served alike. What it did and was asked is in `requests`.
+It is a `RawServer` that serves every connection in the same way, and logs the requests.
 """
 
 from __future__ import annotations
@@ -18,36 +18,39 @@ import msgspec
 from modelwire.json import JsonValue
 from raw_server import PATIENCE, Connection, RawServer, chunk, response
 
-# So many connections a scenario may take; nothing that is right needs a tenth of them.
+# Connections: the most in one scenario. A good client needs less than a tenth.
 MOST_CONNECTIONS = 100
-# Seconds between two bytes that drip.
+# Seconds: the pause between two bytes of a slow response.
 PAUSE = 0.01
 
 
-class Answer(NamedTuple):
-    """A response with its length. `{base}` and `{other}` in it are the two servers' URLs, `{port}` the other's port."""
+class WholeResponse(NamedTuple):
+    """A response with its length.
+
+    `{base}` and `{other}` in it stand for the URLs of the two servers, `{port}` for the other's port.
+    """
 
     body: bytes = b""
     headers: tuple[str, ...] = ()
     status: str = "200 OK"
 
     def encode(self, places: Mapping[str, str]) -> bytes:
-        """The bytes on the wire."""
+        """The bytes of the response."""
         body, lines = self.body, "\n".join(self.headers)
         for name, place in places.items():
             body, lines = body.replace(name.encode(), place.encode()), lines.replace(name, place)
         return response(*lines.splitlines(), f"Content-Length: {len(body)}", status=self.status, body=body)
 
 
-Misdeed = Callable[[Connection], None]
-Response = Answer | bytes | Misdeed
-# One reply for all requests to a path, or one after the other, the last of them from then on.
+Fault = Callable[[Connection], None]
+Response = WholeResponse | bytes | Fault
+# One response for all requests to a path, or a list, whose last item is repeated.
 Routes = Mapping[str, Response | list[Response]]
-Serving = Routes | Misdeed
+Serving = Routes | Fault
 
 
 class Received(NamedTuple):
-    """One request, as it was on the wire."""
+    """One request as the server received it."""
 
     method: str
     target: str
@@ -56,19 +59,19 @@ class Received(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The target without its query, and without the site that a proxy is told."""
+        """The target without its query, and without the origin in a request to a proxy."""
         return re.sub("http://[^/]*", "", self.target.partition("?")[0])
 
     def header(self, name: str) -> str:
-        """The values of the headers of that name, joined; empty where there is none."""
+        """The values of the headers of that name, joined, or an empty string."""
         lines = [line.partition(":") for line in self.head.decode("latin-1").split("\r\n")[1:]]
         return ", ".join(value.strip() for key, _, value in lines if key.lower() == name.lower())
 
 
 class FaultServer(RawServer):
-    """Serves `serving`: by the longest of its paths that a request's path begins with, or each connection by a script.
+    """Serves routes (the longest matching beginning of a path wins), or runs a script for each connection.
 
-    `other` is the URL of a server that the client has no business with. `most` connections are served.
+    `other` is the URL of a server to which the client should send nothing. `most` is the number of connections.
     """
 
     def __init__(self, serving: Serving, *, other: str, most: int = MOST_CONNECTIONS) -> None:
@@ -79,7 +82,7 @@ class FaultServer(RawServer):
         self._places: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._settled = threading.Condition()
-        self._replies = 0
+        self._finished = 0
         self.requests: list[Received] = []
 
     def __enter__(self) -> Self:
@@ -88,9 +91,9 @@ class FaultServer(RawServer):
         return self
 
     def wait_until_settled(self) -> None:
-        """Wait until every request that came has got all that it will get."""
+        """Wait until every received request has got its whole response."""
         with self._settled:
-            self._settled.wait_for(lambda: self._replies == len(self.requests), PATIENCE)
+            self._settled.wait_for(lambda: self._finished == len(self.requests), PATIENCE)
 
     def _serve(self, connection: Connection) -> None:
         while True:
@@ -99,60 +102,60 @@ class FaultServer(RawServer):
             received = Received(method, target, head, body)
             self.requests.append(received)
             try:
-                self._reply(received, connection)
+                self._respond(received, connection)
             finally:
                 with self._settled:
-                    self._replies += 1
+                    self._finished += 1
                     self._settled.notify_all()
 
     def _route_of(self, received: Received) -> str:
         return max((path for path in self._routes if received.path.startswith(path)), key=len)
 
-    def _reply(self, received: Received, connection: Connection) -> None:
+    def _respond(self, received: Received, connection: Connection) -> None:
         route = self._route_of(received)
-        replies = self._routes[route]
-        if isinstance(replies, list):
-            number = min(self._counts[route], len(replies) - 1)
+        response = self._routes[route]
+        if isinstance(response, list):
+            number = min(self._counts[route], len(response) - 1)
             self._counts[route] += 1
-            replies = replies[number]
-        if isinstance(replies, Answer):
-            connection.send(replies.encode(self._places))
-        elif isinstance(replies, bytes):
-            connection.send(replies)
+            response = response[number]
+        if isinstance(response, WholeResponse):
+            connection.send(response.encode(self._places))
+        elif isinstance(response, bytes):
+            connection.send(response)
         else:
-            replies(connection)
+            response(connection)
 
 
-# Replies that are as they should be.
+# Correct responses.
 
 
-def say(body: str | bytes = b"", *headers: str, status: str = "200 OK") -> Answer:
-    """A whole response."""
-    return Answer(body.encode() if isinstance(body, str) else body, headers, status)
+def say(body: str | bytes = b"", *headers: str, status: str = "200 OK") -> WholeResponse:
+    """A response with this body."""
+    return WholeResponse(body.encode() if isinstance(body, str) else body, headers, status)
 
 
-def say_json(value: JsonValue, *headers: str, status: str = "200 OK") -> Answer:
-    """A response that holds this value."""
+def say_json(value: JsonValue, *headers: str, status: str = "200 OK") -> WholeResponse:
+    """A response with this JSON body."""
     return say(msgspec.json.encode(value), "Content-Type: application/json", *headers, status=status)
 
 
 def events(*data: JsonValue, end: str = "", name: str = "") -> str:
-    """Server-sent events, each with this data as JSON, and what marks their end."""
+    """Server-sent events with JSON data, and the mark of their end."""
     first = f"event: {name}\n" if name else ""
     return "".join(f"{first}data: {msgspec.json.encode(value).decode()}\n\n" for value in data) + end
 
 
 def chunked(*pieces: bytes | str, headers: Sequence[str] = ()) -> bytes:
-    """A response in chunks."""
+    """A response in the chunked transfer coding."""
     data = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
     return response(*headers, "Transfer-Encoding: chunked", body=b"".join(map(chunk, [*data, b""])))
 
 
-# Misdeeds. Those that go on for ever end when the client goes.
+# Faults. Endless ones end when the client closes the connection.
 
 
-def then(*steps: bytes | Misdeed) -> Misdeed:
-    """One after the other."""
+def then(*steps: bytes | Fault) -> Fault:
+    """Do these steps in order."""
 
     def act(connection: Connection) -> None:
         for step in steps:
@@ -165,25 +168,25 @@ def then(*steps: bytes | Misdeed) -> Misdeed:
 
 
 def fin(connection: Connection) -> None:
-    """Close the connection in good order."""
+    """Close the connection with FIN."""
     connection.close()
     raise ConnectionAbortedError("closed on purpose")
 
 
 def rst(connection: Connection) -> None:
-    """Break the connection off."""
+    """Close the connection with RST."""
     connection.reset()
     raise ConnectionAbortedError("reset on purpose")
 
 
 def silence(connection: Connection) -> None:
-    """Say nothing more."""
+    """Send nothing more."""
     connection.wait_for_end()
-    raise ConnectionAbortedError("the client went away")
+    raise ConnectionAbortedError("the client closed the connection")
 
 
-def drip(data: bytes, *, before: bytes = b"", every: float = PAUSE) -> Misdeed:
-    """After `before` send `data` byte by byte, over and over."""
+def drip(data: bytes, *, before: bytes = b"", every: float = PAUSE) -> Fault:
+    """Send `before`, then `data` byte by byte, over and over."""
 
     def act(connection: Connection) -> None:
         connection.send(before)
@@ -192,8 +195,8 @@ def drip(data: bytes, *, before: bytes = b"", every: float = PAUSE) -> Misdeed:
     return act
 
 
-def drip_pieces(piece: bytes, *, before: bytes = b"") -> Misdeed:
-    """After `before` send `piece` over and over, with a pause before each."""
+def drip_pieces(piece: bytes, *, before: bytes = b"") -> Fault:
+    """Send `before`, then `piece` over and over, with a pause before each."""
 
     def act(connection: Connection) -> None:
         connection.send(before)
@@ -204,15 +207,15 @@ def drip_pieces(piece: bytes, *, before: bytes = b"") -> Misdeed:
     return act
 
 
-def flood(*pieces: bytes, before: bytes = b"") -> Misdeed:
-    """After `before` send the pieces over and over, as fast as they are taken."""
+def flood(*pieces: bytes, before: bytes = b"") -> Fault:
+    """Send `before`, then the pieces over and over, as fast as the client reads."""
 
     def act(connection: Connection) -> None:
         connection.send(before)
         end = time.monotonic() + PATIENCE
         for piece in cycle(pieces):
             if time.monotonic() > end:
-                raise TimeoutError("the client took a flood for too long")
+                raise TimeoutError("the client read a flood for too long")
             connection.send(piece)
 
     return act

@@ -1,21 +1,21 @@
-"""The providers' services as they should be: what a scenario then breaks in one place."""
+"""Correct routes of the providers' services. A scenario replaces some of them."""
 
 from __future__ import annotations
 
 from modelwire.json import JsonValue
 
-from .server import Answer, Routes, events, say, say_json
+from .server import Routes, WholeResponse, events, say, say_json
 
 ANSWER = "Once upon a time"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
-# What the services issue. None of it may reach another origin, or a message.
+# Secrets that the services issue. None may reach another origin or a message.
 ARTA_TOKEN, ARTA_REFRESH = "token-of-arta", "refresh-of-arta"
 ACCESS_TOKEN, SHARED_TOKEN, SESSION_COOKIE = "access-of-fakegpt", "shared-of-fakegpt", "cookie-of-fakegpt"
 API_SECRET, PAGE_SECRET = "api_secret_of_magickpen", "secret_of_magickpen"
 ISSUED = (ARTA_TOKEN, ARTA_REFRESH, ACCESS_TOKEN, SHARED_TOKEN, SESSION_COOKIE, API_SECRET, PAGE_SECRET)
 
-# Paths that scenarios break.
+# Paths whose routes scenarios replace.
 LOADS, LOGIN, SESSION, CONVERSATION = "/api/loads", "/auth/login", "/api/auth/session", "/api/conversation"
 HAILUO = "/v4/api/chat/msg"
 SIGN_UP, SUBMIT = "/identitytoolkit", "/api/v1/text2image"
@@ -24,37 +24,37 @@ INDEX, BUNDLE, MAGICKPEN = "/", "/_nuxt/", "/ask"
 CROMICLE = "/chat"
 
 
-def stream(body: str | bytes) -> Answer:
+def stream(body: str | bytes) -> WholeResponse:
     """An event stream."""
     return say(body, "Content-Type: text/event-stream")
 
 
 def fakegpt_event(text: JsonValue) -> JsonValue:
-    """An event that brings the text so far."""
+    """An event with the text so far."""
     return {"message": {"metadata": {"message_type": "next"}, "content": {"parts": [text]}}}
 
 
 def fakegpt_answer(*texts: JsonValue, end: str = "data: [DONE]\n\n") -> str:
-    """An answer that grows; `end` is the mark of its end."""
+    """Events with the growing text of an answer, and the mark of its end."""
     return events(*map(fakegpt_event, texts), end=end)
 
 
 def hailuo_answer(*texts: JsonValue, end: str = "event: close_chunk\ndata: {}\n\n") -> str:
-    """An answer that grows; `end` is the mark of its end."""
+    """Events with the growing text of an answer, and the mark of its end."""
     return events(*({"data": {"messageResult": {"content": text}}} for text in texts), name="message_result", end=end)
 
 
-def job(status: JsonValue, *urls: JsonValue) -> Answer:
-    """How far a job is, and where its images are."""
+def job(status: JsonValue, *urls: JsonValue) -> WholeResponse:
+    """The status of a job, and the URLs of its images."""
     return say_json({"status": status, "response": [{"url": url} for url in urls]})
 
 
 def image_at(url: str) -> Routes:
-    """A job that is done, and its image at this URL."""
+    """The route of a job that is done, with its image at this URL."""
     return {STATUS: job("DONE", url)}
 
 
-SITES: dict[str, dict[str, Answer]] = {
+SITES: dict[str, dict[str, WholeResponse]] = {
     "cromicle": {CROMICLE: say(ANSWER)},
     "magickpen": {
         INDEX: say('<html><script src="/_nuxt/app.js"></script></html>'),

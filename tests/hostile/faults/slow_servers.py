@@ -1,4 +1,4 @@
-"""Servers that take their time, or the client's: drips, floods of interim responses, silence."""
+"""Slow servers: single bytes, floods of interim responses, silence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from raw_server import Connection, chunk, response
 
 from .client import Ask
 from .scenario import SHORT, Scenario, ask, chat, order
-from .server import Misdeed, drip, drip_pieces, flood, silence, then
+from .server import Fault, drip, drip_pieces, flood, silence, then
 from .sites import CONVERSATION, CROMICLE, HAILUO, INDEX, LOADS, PICTURE, PICTURE_PATH, SIGN_UP, STATUS, SUBMIT
 
 STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
@@ -15,19 +15,19 @@ CHUNKS = response("Transfer-Encoding: chunked")
 LONG = response("Content-Length: 100000")
 STREAM = response("Content-Type: text/event-stream")
 CONTINUE = response(status="100 Continue")
-# The head of a gzip file, up to the name of the file.
+# The header of a gzip file, up to the file name.
 NAMED = b"\x1f\x8b\x08\x08" + bytes(6)
 HINTS = response(f"Link: <{'x' * 1000}>", status="103 Early Hints")
 
 
 def dripping_handshake(connection: Connection) -> None:
-    """The beginning of a very long record of TLS."""
+    """Send a very long TLS record, byte by byte."""
     connection.drip(b"\x16\x03\x03\x40\x00" + bytes(1000), every=0.01)
 
 
-def waits(name: str, misdeed: Misdeed, kinds: str = "timeout") -> Scenario:
-    """A raw request that nobody answers in time."""
-    return ask(name, misdeed, kinds, total=SHORT, answer=None)
+def waits(name: str, fault: Fault, kinds: str = "timeout") -> Scenario:
+    """A request without a complete response in time."""
+    return ask(name, fault, kinds, total=SHORT, answer=None)
 
 
 SCENARIOS = [
@@ -60,7 +60,7 @@ SCENARIOS = [
     waits("nothing comes after the head", then(LONG, silence)),
     waits("nothing comes in the middle of a chunk", then(CHUNKS + b"5\r\nab", silence)),
     ask(
-        "nobody reads a large request",
+        "a large request that the server does not read",
         Connection.hang,
         "timeout",
         Ask(method="POST", body=bytes(8 * MIB)),
@@ -76,7 +76,7 @@ SCENARIOS = [
     ),
     ask("silence, for longer than is allowed", silence, "timeout", Ask(silence=0.05)),
     Scenario(
-        name="a handshake of TLS drips",
+        name="a TLS handshake that drips",
         work=Ask(scheme="https"),
         serving=dripping_handshake,
         ends=frozenset({"timeout", "connect"}),

@@ -1,11 +1,10 @@
-"""All scenarios, and the transports that they are played over."""
+"""All scenarios, and the transports over which they are played."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from transport_variants import STYLES
-from transports_under_test import Carrier
+from transport_variants import STYLES, TransportVariant
 
 from . import (
     addresses,
@@ -16,7 +15,7 @@ from . import (
     endless,
     framing,
     jobs,
-    kept,
+    pooled_connections,
     redirects,
     refusals,
     slow_servers,
@@ -27,7 +26,7 @@ GROUPS: dict[str, list[Scenario]] = {
     "time": slow_servers.SCENARIOS,
     "breaks": breaks.SCENARIOS,
     "framing": framing.SCENARIOS,
-    "kept connections": kept.SCENARIOS,
+    "pooled connections": pooled_connections.SCENARIOS,
     "refusals": refusals.SCENARIOS,
     "redirects": redirects.SCENARIOS,
     "bodies": bodies.SCENARIOS,
@@ -37,7 +36,7 @@ GROUPS: dict[str, list[Scenario]] = {
     "jobs": jobs.SCENARIOS,
     "addresses": addresses.SCENARIOS,
 }
-# Where much is sent.
+# Groups that send much data.
 BULKY = frozenset({"codings", "endless"})
 SCENARIOS = [replace(scenario, group=group) for group, scenarios in GROUPS.items() for scenario in scenarios]
-CARRIERS = [Carrier(name, style) for name in ("h11", "httpx", "httpx2") for style in STYLES]
+VARIANTS = [TransportVariant(name, style) for name in ("h11", "httpx", "httpx2") for style in STYLES]

@@ -1,1 +1,1 @@
-"""Targets for a fuzzer: whatever bytes come from outside, nothing but the listed exceptions comes of them."""
+"""Targets for a fuzzer: bytes from outside may raise only the listed exceptions."""

@@ -1,6 +1,6 @@
 """`python tests/hostile/fuzz [TARGET ...]`: fuzzes targets one after the other, and prints the results as a table.
 
-What was found goes on from one run to the next, in a folder of its own.
+The findings of a run are stored in a folder, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -24,33 +24,37 @@ from fuzz.target import Target
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
-# Seconds for one input; MiB of the process, which must not grow; bytes of an input.
-MOST_SECONDS, MOST_MEMORY, LONGEST_INPUT = 10, 1024, 16 * 1024
-# Bytes of one input, and of all inputs of a target, that are kept in the repository.
-LONGEST_KEPT, MAX_IDLE = 1024, 8 * 1024
+# Seconds: the most for one input.
+MOST_SECONDS = 10
+# MiB: the most memory of the process.
+MOST_MEMORY = 1024
+# Bytes: the longest input.
+LONGEST_INPUT = 16 * 1024
+# Bytes: the longest input in the corpus, and the most of all inputs of a target. They are part of the repository.
+LONGEST_IN_CORPUS, LARGEST_CORPUS = 1024, 8 * 1024
 BOUNDS = (f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={MOST_MEMORY}", f"-max_len={LONGEST_INPUT}", "-len_control=100")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked for. Returns 1 where anything was found."""
+    """Fuzz, play or minimise, as the arguments say. Returns 1 if a fault was found."""
     parser = ArgumentParser(prog="python tests/hostile/fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; by default all")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--into", type=Path, default=Path(".fuzz"), metavar="FOLDER", help="where what is found goes")
+    parser.add_argument("--into", type=Path, default=Path(".fuzz"), metavar="FOLDER", help="for the findings")
     parser.add_argument("--play", type=Path, metavar="FILE", help="play one input, without a fuzzer")
-    parser.add_argument("--keep", action="store_true", help="take what was found into the repository, minimised")
+    parser.add_argument("--keep", action="store_true", help="minimise the findings, and add them to the corpus")
     given = parser.parse_args(arguments)
     unknown = set(given.targets) - set(TARGETS)
     if unknown:
         parser.error(f"there is no target {', '.join(sorted(unknown))}")
     if given.play is None and find_spec("atheris") is None:
-        parser.error("there is no atheris in this environment: pip install -e '.[fuzz]'")
+        parser.error("atheris is not installed: pip install -e '.[fuzz]'")
     targets = [TARGETS[name] for name in given.targets or TARGETS]
     return sum([_do(target, given) for target in targets]) and 1
 
 
 def _do(target: Target, given: Namespace) -> bool:
-    """What is asked for, with one target. Whether anything was found."""
+    """Do it with one target. Returns True if a fault was found."""
     folder = given.into / target.name
     if given.play is not None:
         target.run(given.play.read_bytes())
@@ -62,7 +66,7 @@ def _do(target: Target, given: Namespace) -> bool:
 
 
 def fuzz(target: Target, folder: Path, seconds: int) -> bool:
-    """Fuzz one target, print a row, and say whether an input was found that is wrong."""
+    """Fuzz one target, and print a row. Returns True if an input revealed a fault."""
     _write(folder / "seeds", target.seeds())
     (folder / "found").mkdir(exist_ok=True)
     words = folder / "words.txt"
@@ -74,30 +78,30 @@ def fuzz(target: Target, folder: Path, seconds: int) -> bool:
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
     )
-    code, trace, log = _run(target, *flags, folder / "found", folder / "seeds", *_kept(target))
+    code, trace, log = _run(target, *flags, folder / "found", folder / "seeds", *_corpus(target))
     (folder / "log.txt").write_text(log, encoding="utf-8")
     print(f"{target.name:20} {_figures(log)}  {'fine' if code == 0 else 'WRONG'}", flush=True)
     if code:
         found = re.findall("Test unit written to (.+)", log)
-        print(trace, *found, f"What libFuzzer says of it: {folder / 'log.txt'}", sep="\n", flush=True)
+        print(trace, *found, f"Log of libFuzzer: {folder / 'log.txt'}", sep="\n", flush=True)
     return code != 0
 
 
 def keep(target: Target, folder: Path) -> None:
-    """Take into the repository the fewest inputs by which every place is reached that a seed does not reach."""
+    """Write the smallest corpus that reaches every place that no seed reaches."""
     fewest = folder / "fewest"
     rmtree(fewest, ignore_errors=True)
     _write(fewest, target.seeds())
     seeds = {path.name for path in fewest.iterdir()}
-    # Once a place is reached, how often makes no difference.
-    code, _, log = _run(target, *BOUNDS, "-merge=1", "-use_counters=0", fewest, folder / "found", *_kept(target))
+    # It only matters if a place is reached, not how often.
+    code, _, log = _run(target, *BOUNDS, "-merge=1", "-use_counters=0", fewest, folder / "found", *_corpus(target))
     assert code == 0, log
     small = sorted((path.stat().st_size, path) for path in fewest.iterdir() if path.name not in seeds)
     contents: list[bytes] = []
-    room = MAX_IDLE
+    room = LARGEST_CORPUS
     for size, path in small:
         room -= size
-        if size <= LONGEST_KEPT and room >= 0:
+        if size <= LONGEST_IN_CORPUS and room >= 0:
             contents.append(path.read_bytes())
     rmtree(CORPUS / target.name, ignore_errors=True)
     if contents:
@@ -106,19 +110,19 @@ def keep(target: Target, folder: Path) -> None:
 
 
 def _run(target: Target, *arguments: str | Path) -> tuple[int, str, str]:
-    """The exit code of libFuzzer, the trace of what was raised, and what it said."""
+    """Run libFuzzer. Returns its exit code, stdout (the traceback) and stderr (the log)."""
     command = [sys.executable, str(HERE / "libfuzzer.py"), f"--target={target.name}", *map(str, arguments)]
     ran = subprocess.run(command, capture_output=True, check=False)
     return ran.returncode, ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
 
 
-def _kept(target: Target) -> list[Path]:
+def _corpus(target: Target) -> list[Path]:
     folder = CORPUS / target.name
     return [folder] if folder.is_dir() else []
 
 
 def _write(folder: Path, contents: Iterable[bytes]) -> None:
-    """Each in a file named as libFuzzer names it."""
+    """Write each to a file named as libFuzzer names it."""
     folder.mkdir(parents=True, exist_ok=True)
     for content in contents:
         (folder / sha1(content).hexdigest()).write_bytes(content)
@@ -129,7 +133,7 @@ def _escaped(word: bytes) -> str:
 
 
 def _figures(log: str) -> str:
-    """What libFuzzer counted: inputs, inputs a second, the places reached, the longest time, the most memory."""
+    """The statistics of libFuzzer: inputs, inputs a second, places reached, longest time, peak memory."""
     stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", log))
     reached = re.findall(r"cov: (\d+)", log)[-1:] or ["?"]
     return (

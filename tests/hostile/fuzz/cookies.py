@@ -1,4 +1,4 @@
-"""Cookies and dates: any header that sets one is read or ignored, and what is kept can be sent."""
+"""Cookies and dates: any header that sets one is read or ignored, and a stored cookie can be sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelwire.formats.dates import parse_http_date, parse_retry_after
 from modelwire.http import Request
 from played_flow import NOW
 
-# What cannot be read is ignored.
+# None: an invalid header is ignored.
 ALLOWED = ()
 URLS = (
     "https://www.a.example/app/x?y",
@@ -20,14 +20,14 @@ URLS = (
     "http://[::1]/",
     "https://com",
 )
-# Unix time: now, its beginning, and the last that a flow takes.
+# Unix times: now, the first, and the last that a flow accepts.
 TIMES = (NOW, 0.0, 9.9e10)
-# Headers that set a cookie, one a line; each is a date as well, and a number of seconds.
+# Values of Set-Cookie. Each is also read as a date and as a number of seconds.
 BETWEEN = b"\n"
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of a URL and of a time, and the values of headers."""
+    """An input is a choice of a URL and of a time, then the values of headers."""
     choices = Choices(data)
     url, now = choices.one_of(URLS), choices.one_of(TIMES)
     values = choices.rest.decode("latin-1").split("\n")
@@ -36,11 +36,11 @@ def play(data: bytes) -> None:
         cookies = store_cookies(cookies, url, (("Set-Cookie", value),), now)
         check_cookies(cookies, now)
         check_date(value, now)
-    assert site_cookies(cookies, url, now) == cookies, "what this host may not get was kept of it"
+    assert site_cookies(cookies, url, now) == cookies, "stored a cookie that this host may not set"
 
 
 def check_cookies(cookies: Cookies, now: float) -> None:
-    """They are not too many, none is over, and each can be sent to where it belongs, and to no other host."""
+    """Assert that there are not too many cookies, that none has expired, and that each goes to its own host only."""
     assert len(cookies) <= MOST_COOKIES
     assert all(cookie.expires is None or cookie.expires > now for cookie in cookies)
     for cookie in cookies:
@@ -50,7 +50,7 @@ def check_cookies(cookies: Cookies, now: float) -> None:
 
 
 def check_date(text: str, now: float) -> None:
-    """It is a time, or none."""
+    """Assert that a date is a valid time or None."""
     date, pause = parse_http_date(text, now), parse_retry_after(text, now)
     assert date is None or math.isfinite(date)
     assert pause is None or (math.isfinite(pause) and pause >= 0)
@@ -72,7 +72,7 @@ VALUES = (
 
 
 def seeds() -> Iterator[bytes]:
-    """Values as servers send them, one by one and all together."""
+    """Values as servers send them, separate and together."""
     yield from (bytes([number, 0]) + value for number, value in enumerate(VALUES))
     yield b"\0\0" + BETWEEN.join(VALUES)
 

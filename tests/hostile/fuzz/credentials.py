@@ -1,4 +1,4 @@
-"""Credential files: what is in them is refused, left alone, or good for a session that comes to a named end."""
+"""Credential files: each is refused, ignored, or usable for a session with a named end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from fuzz.replies import KITS
+from fuzz.responses import KITS
 from fuzz.target import DEEP, Choices, Target
 from modelwire.errors import InvalidInput
 from modelwire.json import JsonObject
@@ -22,13 +22,13 @@ from modelwire_io.store import FileStore, PrivateFileError
 ALLOWED = (PrivateFileError, InvalidInput)
 NAME_OF_FIELD = {"chat": "messages", "image": "prompt"}
 
-# One for all: there is one file at a time in it.
+# One folder for all inputs: it holds one file at a time.
 _directory = TemporaryDirectory(prefix="modelwire-fuzz-")
 atexit.register(_directory.cleanup)
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of a provider, and a file."""
+    """An input is a choice of a provider, then a file."""
     choices = Choices(data)
     kit, content = choices.one_of([*KITS.values()]), choices.rest
     store = FileStore(Path(_directory.name))
@@ -41,21 +41,21 @@ def play(data: bytes) -> None:
         entries = list(store.entries())
         prepared = prepare(kit, store)
     finally:
-        assert path.read_bytes() == content, "who looks has changed it"
+        assert path.read_bytes() == content, "reading changed the file"
     assert all(entry.provider == kit.provider.name for entry in entries)
     go_on(kit, prepared)
 
 
 def prepare(kit: type[FlowKit], store: FileStore) -> ReadyFlow:
-    """The flow that a client makes with what is kept."""
+    """The flow that a client makes with the stored credentials."""
     preparation = FlowFactory(base_url=None, timeout=None, limits=DEFAULT_LIMITS, store=store, environment={})
-    if kit.provider.kind == "image":
+    if kit.flow_kind() == "image":
         return preparation.image(kit.provider.name, "Hello", credentials=None, options={})
     return preparation.chat(kit.provider.name, "Hello", system=None, credentials=None, conversation=None, options={})
 
 
 def go_on(kit: type[FlowKit], prepared: ReadyFlow) -> None:
-    """A session with what is kept."""
+    """Play a session with the stored credentials."""
     scene = kit.scenes()[0]
     flow = prepared.flow
     subject = scene.subject._replace(make_flow=lambda credentials, limits: flow)
@@ -63,7 +63,7 @@ def go_on(kit: type[FlowKit], prepared: ReadyFlow) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Files of each provider, as they are written, and one without an end."""
+    """Files of each provider, as the store writes them, and a very long one."""
     yield b'\0{"version":1,"origins":' + DEEP
     for number, kit in enumerate(KITS.values()):
         for scene in kit.scenes():
@@ -71,7 +71,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def as_file(kit: type[FlowKit], credentials: JsonObject | None) -> bytes:
-    """A file with these credentials for the provider's own address."""
+    """A file with these credentials for the provider's own origin."""
     origin = kit.provider.website.rstrip("/")
     content = {"version": 1, "origins": {origin: credentials or {}}, "saved": {origin: 1_700_000_000.25}}
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

@@ -1,4 +1,4 @@
-"""The decoder of event streams: in whatever pieces they come, it reads what the standard's own algorithm reads."""
+"""The decoder of event streams: for any chunks, it gives the events of the standard's own algorithm."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from fuzz.target import Choices, Target
 from modelwire import sse
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.sse import EventLimitExceeded, EventStreamDecoder, ServerSentEvent, encode_event
-from modelwire.testing.wire import pieces
+from modelwire.testing.wire import chunks_of
 
-# What a limit is exceeded by is looked at; nothing is raised to whom reads with limits that are not.
+# None: `LimitExceeded` is part of the result, and nothing else may be raised.
 ALLOWED = ()
 LIMITS = (DEFAULT_LIMITS, Limits(line=10, event=8), Limits(line=40, event=60))
-# Where the decoder begins to look for the ends of events one by one.
+# Characters: the lengths at which the decoder starts to find events one by one.
 THRESHOLDS = (2048, 12, 1)
 
 
 class Read(NamedTuple):
-    """All that came out of a stream, and by what it was ended."""
+    """The result of a stream, and the error that ended it."""
 
     reading: Reading
     error: str
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of limits, of a threshold and of cuts, and a stream."""
+    """An input is a choice of limits, of a threshold and of cuts, then a stream."""
     choices = Choices(data)
     limits, threshold, cuts = choices.one_of(LIMITS), choices.one_of(THRESHOLDS), choices.cuts()
     stream = choices.rest
-    with mock.patch.object(sse, "LONG", threshold):
+    with mock.patch.object(sse, "LONG_EVENT_BYTES", threshold):
         whole = read([stream], limits)
-        cut = read(pieces(stream, cuts(stream)), limits)
+        cut = read(chunks_of(stream, cuts(stream)), limits)
         assert cut.error == whole.error, f"{cut.error!r} instead of {whole.error!r}"
         assert cut.reading.events == whole.reading.events
         if not whole.error:
@@ -44,7 +44,7 @@ def play(data: bytes) -> None:
 
 
 def read(chunks: Iterable[bytes], limits: Limits) -> Read:
-    """What the decoder makes of a stream."""
+    """Decode a stream."""
     decoder = EventStreamDecoder(max_line=limits.line, max_event=limits.event)
     events: list[ServerSentEvent] = []
     error = ""
@@ -59,7 +59,7 @@ def read(chunks: Iterable[bytes], limits: Limits) -> Read:
 
 
 def written(events: Iterable[Seen]) -> bytes:
-    """A stream of these events."""
+    """The bytes of these events."""
     return b"".join(encode_event(data, event=event, id=id) for event, data, id in events)
 
 

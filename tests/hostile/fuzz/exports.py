@@ -1,4 +1,4 @@
-"""What a browser has written to a file, and what its page holds: a login is found in it, or it is refused."""
+"""Exports of a browser, and values of its page: each yields credentials or is refused."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from modelwire.formats.browser_export import parse_export
 from modelwire.outputs import CredentialsChanged
 from modelwire.providers.hailuo import HailuoChat, HailuoCredentials
 from modelwire.providers.hailuo_login import HailuoLogin
-from played_flow import ENTROPY, NOW, Session
+from played_flow import ENTROPY, NOW, PlayedFlow
 
 ALLOWED_OF_EXPORTS = (InvalidInput,)
-# What is in a page is the other side's, and comes to a failure.
+# None: the page is the server's, so any value of it ends in a failure, not in an exception.
 ALLOWED_OF_PAGES = ()
-# Seconds: longer than the device's ids are waited for.
+# Seconds: longer than the flow waits for the ids of the device.
 LATER = 5.0
 
 
 def play_export(data: bytes) -> None:
-    """An input is the file."""
+    """An input is a file."""
     check_login(HailuoLogin().credentials_from_export(parse_export(data), NOW))
 
 
 def play_page(data: bytes) -> None:
-    """An input is what the page comes to, time and again."""
-    session = Session(HailuoLogin())
+    """An input is the value of every script in the page."""
+    session = PlayedFlow(HailuoLogin())
     session.start()
     for _ in range(2):
         if session.is_over:
@@ -38,15 +38,15 @@ def play_page(data: bytes) -> None:
         session.sleep_on()
         request_id = session.all(Evaluate)[-1].request_id
         session.deliver(PageEvaluated(request_id, data.decode("utf-8", "surrogateescape")), after=LATER)
-    for told in session.all(CredentialsChanged):
-        check_login(msgspec.convert(told.credentials, HailuoCredentials))
+    for changed in session.all(CredentialsChanged):
+        check_login(msgspec.convert(changed.credentials, HailuoCredentials))
 
 
 def check_login(credentials: HailuoCredentials) -> None:
-    """A chat can begin with it."""
+    """Assert that a chat can begin with these credentials."""
     flow = HailuoChat(messages="Hello", credentials=credentials)
     (*_, send) = flow.handle(Start(ENTROPY), NOW)
-    assert isinstance(send, SendRequest), f"a login that no request can carry: {send!r}"
+    assert isinstance(send, SendRequest), f"credentials that no request can carry: {send!r}"
 
 
 SITE = "https://www.hailuo.ai"
@@ -69,13 +69,13 @@ PAGES_AS_JSON = (
 
 
 def seeds_of_exports() -> Iterator[bytes]:
-    """A file of each kind, and one without an end."""
+    """A file of each kind, and a very long one."""
     yield from map(msgspec.json.encode, EXPORTS_AS_JSON)
     yield b'{"log":{"entries":[' + DEEP
 
 
 def seeds_of_pages() -> Iterator[bytes]:
-    """Pages with somebody logged in, without the device, with a token that is none, and of somebody else."""
+    """Values of pages: logged in, without device ids, with an invalid token, and of another site."""
     return map(msgspec.json.encode, PAGES_AS_JSON)
 
 

@@ -1,4 +1,4 @@
-"""The reader of HTTP/1.1, and what flows do with any head that it reads."""
+"""The HTTP/1.1 parser, and flows that get any head that it accepts."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from itertools import groupby
 
 import msgspec
 
-from fuzz.replies import KITS
+from fuzz.responses import KITS
 from fuzz.target import Choices, Target
 from modelwire.events import BodyReceived, Event, RequestFailed, ResponseEnded, ResponseStarted
 from modelwire.testing.stage import Stage
-from modelwire.testing.wire import pieces
+from modelwire.testing.wire import chunks_of
 from modelwire_io.http1.connection import Http11Connection
 from raw_server import chunk, response
 
-# What is no HTTP is told as an event.
+# None: invalid HTTP is an event.
 ALLOWED = ()
 METHODS = ("GET", "POST")
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of a method, of a flow and a request of it, and of cuts, and what comes on the wire."""
+    """An input is a choice of a method, of a flow and one of its requests, and of cuts, then the bytes of a server."""
     choices = Choices(data)
     method, kit, number = choices.one_of(METHODS), choices.one_of([*KITS.values()]), choices.number()
     cuts, wire = choices.cuts(), choices.rest
     events = read(method, [wire])
-    assert read(method, pieces(wire, cuts(wire))) == events
+    assert read(method, chunks_of(wire, cuts(wire))) == events
     check_order(events)
     scene = kit.scenes()[0]
-    stage = scene.stage(tape=scene.answers)
-    if stage.reach(number % len(scene.answers)):
+    stage = scene.stage(scripted=scene.responses)
+    if stage.reach(number % len(scene.responses)):
         deliver(stage, events)
     stage.finish()
 
 
 def read(method: str, chunks: Iterable[bytes]) -> list[Event]:
-    """The events of a connection that ends, neighbouring bytes of a body in one."""
+    """The events of a connection that the server closes, with the chunks of a body joined."""
     connection = Http11Connection()
     connection.send(1, method, "/", (("Host", "a.example"),), b"")
     found: list[Event] = []
@@ -49,7 +49,7 @@ def read(method: str, chunks: Iterable[bytes]) -> list[Event]:
 
 
 def joined(events: Iterable[Event]) -> Iterator[Event]:
-    """The same, with the pieces of a body that follow one another made one."""
+    """The events with successive chunks of a body joined."""
     for is_body, group in groupby(events, lambda event: isinstance(event, BodyReceived)):
         if is_body:
             yield BodyReceived(1, b"".join(event.data for event in group if isinstance(event, BodyReceived)))
@@ -58,19 +58,19 @@ def joined(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def check_order(events: list[Event]) -> None:
-    """A head, perhaps a body, an end; or a failure at any time."""
+    """Assert the order: a head, perhaps a body, an end; or a failure at any point."""
     *before, end = events
-    assert isinstance(end, RequestFailed | ResponseEnded), f"{end!r} is no end"
+    assert isinstance(end, RequestFailed | ResponseEnded), f"{end!r} is not an end"
     assert [type(event) for event in before] in ([], [ResponseStarted], [ResponseStarted, BodyReceived]), before
     assert before or isinstance(end, RequestFailed), "an end before the head"
 
 
 def deliver(stage: Stage, events: Iterable[Event]) -> None:
-    """The request under way gets these events."""
+    """Deliver these events to the current request."""
     assert stage.request is not None
     request_id = stage.request.request_id
     for event in events:
-        if stage.session.open_request == request_id:
+        if stage.watched.open_request == request_id:
             assert isinstance(event, ResponseStarted | BodyReceived | ResponseEnded | RequestFailed)
             stage.deliver(msgspec.structs.replace(event, request_id=request_id))
 
@@ -94,7 +94,7 @@ WIRES = (
 
 
 def seeds() -> Iterator[bytes]:
-    """Answers of every framing, to a request of every flow."""
+    """Responses of every framing, to a request of every flow."""
     return (bytes([0, number % len(KITS), 0, 9, 5]) + wire for number, wire in enumerate(WIRES * 2))
 
 

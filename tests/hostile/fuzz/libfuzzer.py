@@ -11,17 +11,17 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-# What is fuzzed, and what makes the other side of it, in which there is nothing to be found.
+# The fuzzed packages, and the packages that only make inputs, in which no fault is sought.
 FUZZED = ["modelwire", "modelwire_io", "h11"]
 OTHERS = ["modelwire.testing", "modelwire.emulators"]
-# Of a hundred changes, so many put another value in the place of one of JSON: bytes alone would seldom come to that.
+# Per cent: mutations that replace a value in JSON, which mutations of bytes seldom do.
 IN_JSON = 20
 MOST_PLACES = 400
 
 
 def main() -> None:
     """Fuzz. Does not return."""
-    # By name: it has no types, and is there only where somebody fuzzes.
+    # Imported by name, because it has no types and is not installed everywhere.
     atheris = import_module("atheris")
     with atheris.instrument_imports(include=FUZZED, exclude=OTHERS):
         target = import_module("fuzz.table").TARGETS[_name()]
@@ -33,17 +33,17 @@ def main() -> None:
         if random.randrange(100) >= IN_JSON:
             changed: bytes = atheris.Mutate(data, most)
         else:
-            changed = hostile.Valued(random.randrange(MOST_PLACES), random.choice(values)).of(data)
+            changed = hostile.ReplacedValue(random.randrange(MOST_PLACES), random.choice(values)).apply(data)
         return changed[:most]
 
-    # By this it starts itself again, in a shell, when it minimises.
+    # libFuzzer starts this command again, in a shell, when it minimises.
     command = shlex.join([sys.executable, sys.argv[0]])
     atheris.Setup([command, *sys.argv[1:]], target.run, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def _name() -> str:
-    """The target that is asked for. libFuzzer hands on what begins with two dashes to every process that it starts."""
+    """The chosen target. libFuzzer passes arguments with two dashes on to every process that it starts."""
     return next(argument.partition("=")[2] for argument in sys.argv if argument.startswith("--target="))
 
 

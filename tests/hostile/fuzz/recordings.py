@@ -1,4 +1,4 @@
-"""Recordings: what is not one is refused, and any other can be played back, whatever a flow would do today."""
+"""Recordings: an invalid one is refused, and any other can be replayed, whatever the flow does today."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from played_flow import say
 from recorded_sessions import recorded, scenarios
 
 ALLOWED = (RecordingError,)
-# How bodies are cut anew, if at all.
+# Ways to cut bodies again; None leaves the chunks as they are.
 KNIVES = (None, 1, 2, 3)
 
 
 class Escaped(BaseException):
-    """A flow has raised what it must not; a replay would take this for what the flow does today."""
+    """A flow raised an exception that it must not. A replay would treat the original as the flow's behaviour."""
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of how to cut, and a recording."""
+    """An input is a choice of how to cut, then a recording."""
     choices = Choices(data)
     rechunk = choices.one_of(KNIVES)
-    # What is not UTF-8 comes as lone surrogates, which Python's own strings may hold.
+    # Invalid UTF-8 becomes lone surrogates, which a Python string may hold.
     recording = parse_recording(choices.rest.decode("utf-8", "surrogateescape"))
     check_replay(recording, rechunk)
 
 
 def check_replay(recording: Recording, rechunk: int | None) -> None:
-    """It is played to its end; where it differs, that can be said."""
+    """Play a recording to its end, and describe any difference."""
     replay = Replay(recording, flow=watched(recording.head.flow), rechunk=rechunk)
     difference = replay.first_difference()
     assert difference is None or str(difference)
@@ -42,7 +42,7 @@ def check_replay(recording: Recording, rechunk: int | None) -> None:
 
 @cache
 def watched(name: str) -> type[Flow]:
-    """The same flow, but that what it must not raise goes past the replay."""
+    """The flow, changed so that the replay does not catch an exception that it must not raise."""
     flow = find_flow(name)
 
     def handle(self: Flow, *given: object) -> object:
@@ -57,10 +57,10 @@ def watched(name: str) -> type[Flow]:
 
 
 def seeds() -> Iterator[bytes]:
-    """A session of each provider, and how it ends."""
+    """A session of each provider, with different endings."""
     for end in (say("surprise"), say("no", 503)):
-        for knife, (flow, replies, _) in enumerate(scenarios().values()):
-            yield bytes([knife]) + "\n".join(recorded(flow, *replies, end)).encode()
+        for knife, (flow, responses, _) in enumerate(scenarios().values()):
+            yield bytes([knife]) + "\n".join(recorded(flow, *responses, end)).encode()
 
 
 WORDS = (

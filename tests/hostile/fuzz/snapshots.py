@@ -1,4 +1,4 @@
-"""Snapshots: what is not one is refused, and from any other a flow goes on to a named end."""
+"""Snapshots: an invalid one is refused, and a flow restored from any other comes to a named end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from fuzz.replies import KITS
+from fuzz.responses import KITS
 from fuzz.target import DEEP, Choices, Target
 from modelwire.download import ImageDownload
 from modelwire.errors import InDoubt, SnapshotError
@@ -19,12 +19,12 @@ from modelwire.testing import FlowKit
 from modelwire.testing.stage import Stage
 
 ALLOWED = (SnapshotError, InDoubt)
-# Flows that have no kit: they are restored, and go no further.
+# Flows without a kit: they are restored, but not played.
 BARE: tuple[type[Flow], ...] = (ImageDownload, HailuoLogin)
 
 
 def play(data: bytes) -> None:
-    """An input is a choice of a flow, of what lies before, and of whether to send again; and a snapshot."""
+    """An input is a choice of a flow, of a beginning, and of `resend`, then a snapshot."""
     choices = Choices(data)
     kits = [*KITS.values()]
     chosen, past, resend = choices.number() % (len(kits) + len(BARE)), choices.number(), choices.one_of((False, True))
@@ -42,34 +42,34 @@ def restore(
     *,
     resend: bool,
 ) -> Flow:
-    """The flow of a snapshot, which could be restored again from its own."""
+    """Restore a flow, and check that its own snapshot restores it again."""
     again = partial(flow.restore, credentials=credentials, limits=limits, resend=resend)
     restored = again(snapshot)
     taken = restored.snapshot()
-    # As JSON: 7 and 7.0 are the same there.
+    # Compared as JSON, in which 7 and 7.0 are equal.
     assert msgspec.json.decode(again(taken).snapshot()) == msgspec.json.decode(taken)
     return restored
 
 
 def go_on(kit: type[FlowKit], past: int, snapshot: bytes, *, resend: bool) -> None:
-    """A session of a restored flow, in which nothing goes wrong any more."""
+    """Play a session of a restored flow with correct responses."""
     scene = kit.scenes()[past % len(kit.scenes())]
 
     def make_flow(credentials: JsonObject | None, limits: Limits) -> Flow:
-        return restore(kit.provider.flow, snapshot, credentials, limits, resend=resend)
+        return restore(kit.provider.flows[kit.flow_kind()], snapshot, credentials, limits, resend=resend)
 
     Stage(scene.subject._replace(make_flow=make_flow), scene.past).finish()
 
 
 def seeds() -> Iterator[bytes]:
-    """The snapshots of every session, after each of its events, and one without an end."""
+    """The snapshots of every session after each of its events, and a very long one."""
     yield b'\0\0\0{"flow":"ArtaImage","version":1,"phase":"start","fields":' + DEEP
     for number, kit in enumerate(KITS.values()):
         for past, scene in enumerate(kit.scenes()):
             stage = scene.stage()
             taken = {stage.flow.snapshot(): None}
             while not stage.is_over:
-                stage.go_halfway()
+                stage.go_on_in_halves()
                 taken[stage.flow.snapshot()] = None
             yield from (bytes([number, past, 1]) + snapshot.encode() for snapshot in taken)
     image = ImageDownload(url="https://a.example/a.png", provider_url="https://a.example")

@@ -1,12 +1,26 @@
-"""What every transport does, whatever it is made of, against a server of raw bytes: a class of tests for each topic.
+"""The tests that every transport passes, against a server of raw bytes: one class a topic, and `TransportContract`.
 
-Where a transport cannot keep a promise, the table in `transports_under_test` says so, and the test says what it does.
+A test module subclasses `TransportContract` and gives it a fixture `variant`. It tests itself what its transport does
+beyond that. The table in `transport_promises` has what some transports cannot promise, and what they do instead.
 """
 
 from __future__ import annotations
 
-import pytest
+from .addresses import Addresses
+from .cancellation import Cancelling, Leaving
+from .codings import Codings
+from .connections import Connections
+from .deadlines import Deadlines
+from .failures import Failures
+from .proxies import Proxies
+from .receiving import Receiving
+from .sending import Sending
+from .tls import Tls
 
-_TOPICS = ("base", "sending", "receiving", "codings", "connections", "deadlines", "failures", "leaving", "addresses")
+__all__ = ["TransportContract"]
 
-pytest.register_assert_rewrite(*(f"{__name__}.{topic}" for topic in (*_TOPICS, "tls", "proxies", "socks")))
+
+class TransportContract(
+    Sending, Receiving, Codings, Connections, Deadlines, Failures, Leaving, Cancelling, Addresses, Tls, Proxies
+):
+    """Every topic but SOCKS proxies, which some transports do not support."""

@@ -1,4 +1,4 @@
-"""What the tests of every topic start from."""
+"""The fixtures of the contract."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ import trustme
 
 from modelwire_io.drive import AsyncTransport
 from raw_server import Connection, RawServer
-from transport_variants import carry
-from transports_under_test import Carrier
+from transport_calls import fetch
+from transport_variants import TransportVariant
 
 from .scripts import get
 
 
 @pytest.mark.anyio
 class Contract:
-    """A test module subclasses it, and gives it a fixture `carrier`."""
+    """The base of every topic. A test module subclasses a topic, and gives it a fixture `variant`."""
 
     @pytest.fixture
-    def anyio_backend(self, carrier: Carrier) -> str:
-        return carrier.backend
+    def anyio_backend(self, variant: TransportVariant) -> str:
+        return variant.backend
 
     @pytest.fixture
-    async def transport(self, carrier: Carrier, request: pytest.FixtureRequest) -> AsyncIterator[AsyncTransport]:
-        """One that has loaded what it needs: on a busy machine that takes longer than many a deadline."""
+    async def transport(
+        self, variant: TransportVariant, request: pytest.FixtureRequest
+    ) -> AsyncIterator[AsyncTransport]:
+        """A transport that has sent one request: on a busy machine its imports take longer than some deadlines."""
         if "authority" in request.fixturenames:
             request.getfixturevalue("authority")
-        opened = carrier.open()
-        with RawServer(Connection.answer) as server:
-            assert (await carry(opened, get(server.url))).body == b"ok"
+        opened = variant.open()
+        with RawServer(Connection.respond) as server:
+            assert (await fetch(opened, get(server.url))).body == b"ok"
         yield opened
         await opened.close()
 
     @pytest.fixture(autouse=True)
     def names(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-        """The names there are, with their addresses, on every event loop and on none: no test asks a name server."""
+        """Host names and their addresses, for every event loop and for blocking code. No test asks a name server."""
         known = {"localhost": ["127.0.0.1"]}
         resolve = socket.getaddrinfo
 
@@ -56,7 +58,7 @@ class Contract:
 
     @pytest.fixture
     def authority(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-        """One that this process trusts."""
+        """A certificate authority that this process trusts."""
         authority = trustme.CA()
         authority.cert_pem.write_to_path(tmp_path / "authority.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))

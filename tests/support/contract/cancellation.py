@@ -1,4 +1,4 @@
-"""Leaving early, and slowly: nothing is left open, and nothing is read that nobody asked for."""
+"""Consumers that stop early, are slow or are cancelled: connections are closed, and nothing is read ahead."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from modelwire.limits import KIB, MIB
 from modelwire.outputs import TextDelta
 from modelwire_io.drive import AsyncTransport
 from raw_server import PATIENCE, Connection, RawServer, chunk, refusing_url, response
-from transport_variants import carry, outputs_of
-from transports_under_test import Carrier
+from transport_calls import fetch, outputs_of
+from transport_variants import TransportVariant
 
 from .base import Contract
-from .scripts import EMPTY, Ask, answering, endless, get, saw_end
+from .scripts import EMPTY, Ask, endless, get, responding, saw_end
 
 
 class Leaving(Contract):
-    """Whoever has heard enough."""
+    """Consumers that stop early or are slow."""
 
     async def test_leaving_the_iteration_closes_the_connection(self, transport: AsyncTransport) -> None:
         with RawServer(endless) as server:
@@ -38,7 +38,7 @@ class Leaving(Contract):
             assert server.connections == []
 
     async def test_an_exchange_gives_nothing_after_its_end(self, transport: AsyncTransport) -> None:
-        with RawServer(answering(EMPTY)) as server:
+        with RawServer(responding(EMPTY)) as server:
             deadline = transport.clock.now() + PATIENCE
             exchange = transport.open(SendRequest(1, get(server.url), deadline))
             while not isinstance(await exchange.receive(deadline), ResponseEnded):
@@ -62,7 +62,7 @@ class Leaving(Contract):
         amounts = [0]
 
         def script(connection: Connection) -> None:
-            connection.answer(response("Transfer-Encoding: chunked"))
+            connection.respond(response("Transfer-Encoding: chunked"))
             connection.limit(0.1)
             try:
                 while amounts[0] < 256 * MIB:
@@ -81,17 +81,17 @@ class Leaving(Contract):
             assert await anyio.to_thread.run_sync(has_stalled.wait, PATIENCE)
             await exchange.close()
             may_go_on.set()
-        # What the system takes, on both sides, is some megabytes.
+        # The socket buffers of both sides hold some megabytes.
         assert amounts[0] < 64 * MIB
 
 
 class Cancelling(Contract):
-    """A task that is cancelled closes its connection at once, as the server sees."""
+    """A cancelled task closes its connection at once."""
 
     @pytest.fixture
-    def tasks_only(self, carrier: Carrier) -> None:
-        if carrier.style == "blocking":
-            pytest.skip("there are no tasks to be cancelled")
+    def tasks_only(self, variant: TransportVariant) -> None:
+        if variant.style == "blocking":
+            pytest.skip("blocking code has no tasks")
 
     async def test_cancelling_a_task_closes_the_connection(self, tasks_only: None, transport: AsyncTransport) -> None:
         with RawServer(endless) as server:
@@ -138,7 +138,7 @@ class Cancelling(Contract):
 
         with RawServer(script) as server:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(carry, transport, get(server.url))
+                tasks.start_soon(fetch, transport, get(server.url))
                 assert await anyio.to_thread.run_sync(has_request.wait, PATIENCE)
                 tasks.cancel_scope.cancel()
             assert await saw_end(server.connections[0])

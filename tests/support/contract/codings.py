@@ -1,4 +1,4 @@
-"""Content codings: undone in small steps, and what is wrong with them is a failure."""
+"""Content codings: decoded in small steps; invalid data is a failure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pytest
 from modelwire.commands import SendRequest
 from modelwire.errors import LimitExceeded
 from modelwire.events import BodyReceived, ResponseEnded, ResponseStarted
-from modelwire.formats.inflate import STEP
+from modelwire.formats.inflate import INFLATE_STEP_BYTES
 from modelwire.limits import KIB, MIB, Limits
 from modelwire_io.drive import AsyncTransport
 from raw_server import PATIENCE, RawServer, response
-from transport_variants import carry, outputs_of
+from transport_calls import fetch, outputs_of
 
 from .base import Contract
-from .scripts import Ask, answering, get, saw_end
+from .scripts import Ask, get, responding, saw_end
 
 BOMB = gzip.compress(bytes(50 * MIB))
 
 
 class Codings(Contract):
-    """Bodies that were compressed."""
+    """Compressed bodies."""
 
     @pytest.mark.parametrize(
         ("coding", "body"),
@@ -38,18 +38,18 @@ class Codings(Contract):
     )
     async def test_undoes_content_codings(self, transport: AsyncTransport, coding: str, body: bytes) -> None:
         answer = response(f"Content-Encoding: {coding}", f"Content-Length: {len(body)}", body=body)
-        with RawServer(answering(answer)) as server:
-            outcome = await carry(transport, get(server.url))
+        with RawServer(responding(answer)) as server:
+            outcome = await fetch(transport, get(server.url))
         assert outcome.body == b"text" * 50_000
-        assert coding == "identity" or max(map(len, outcome.pieces)) <= STEP
+        assert coding == "identity" or max(map(len, outcome.pieces)) <= INFLATE_STEP_BYTES
 
     @pytest.mark.parametrize("coding", ["br", "gzip, gzip", "gzip"])
     async def test_a_coding_that_cannot_be_undone_is_a_failure_after_the_head(
         self, transport: AsyncTransport, coding: str
     ) -> None:
         answer = response(f"Content-Encoding: {coding}", "Content-Length: 3", body=b"abc", status="429 Slow")
-        with RawServer(answering(answer)) as server:
-            outcome = await carry(transport, get(server.url))
+        with RawServer(responding(answer)) as server:
+            outcome = await fetch(transport, get(server.url))
             assert outcome.status == 429
             assert outcome.failure.kind == "protocol"
 
@@ -58,13 +58,13 @@ class Codings(Contract):
     ) -> None:
         body = gzip.compress(b"text")[:-1]
         answer = response("Content-Encoding: gzip", f"Content-Length: {len(body)}", body=body)
-        with RawServer(answering(answer)) as server:
-            assert (await carry(transport, get(server.url))).failure.kind == "network"
+        with RawServer(responding(answer)) as server:
+            assert (await fetch(transport, get(server.url))).failure.kind == "network"
 
     async def test_a_bomb_comes_in_small_pieces(self, transport: AsyncTransport) -> None:
         assert len(BOMB) < 64 * KIB
         answer = response("Content-Encoding: gzip", f"Content-Length: {len(BOMB)}", body=BOMB)
-        with RawServer(answering(answer)) as server:
+        with RawServer(responding(answer)) as server:
             deadline = transport.clock.now() + PATIENCE
             exchange = transport.open(SendRequest(1, get(server.url), deadline))
             assert isinstance(await exchange.receive(deadline), ResponseStarted)
@@ -74,11 +74,11 @@ class Codings(Contract):
             await exchange.close()
         assert isinstance(event, ResponseEnded)
         assert sum(sizes) == 50 * MIB
-        assert max(sizes) <= STEP
+        assert max(sizes) <= INFLATE_STEP_BYTES
 
     async def test_a_bomb_ends_at_the_limit_of_the_flow(self, transport: AsyncTransport) -> None:
         answer = response("Content-Encoding: gzip", f"Content-Length: {len(BOMB) + 1}", body=BOMB)
-        with RawServer(answering(answer)) as server:
+        with RawServer(responding(answer)) as server:
             flow = Ask(urls=[server.url], limits=Limits(body=MIB))
             tracemalloc.start()
             try:

@@ -1,6 +1,6 @@
-"""Time: deadlines, which nothing that drips outlasts, and the silence that a request tolerates.
+"""Deadlines, also during slow reads and writes, and `Request.timeout`, the longest silence.
 
-A deadline that passes before a byte of the request was sent is a failure to connect; after that it is `Woken`.
+If a deadline passes before a byte of the request is sent, the event is a failure to connect; later it is `Woken`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from modelwire.limits import MIB, Limits
 from modelwire_io.drive import AsyncTransport
 from modelwire_io.net import connect as dialing
 from raw_server import OK, PATIENCE, Connection, RawServer, Script, response
-from transport_variants import carry, outputs_of
-from transports_under_test import Carrier
+from transport_calls import fetch, outputs_of
+from transport_variants import TransportVariant
 
 from .base import Contract
 from .scripts import (
     DEADLINE,
     LATENESS,
     Ask,
-    answering,
     dripping,
     get,
-    is_left,
+    has_no_open_connection,
+    responding,
     silent,
     tls_for,
 )
 
-# Seconds: what a request tolerates that is met with silence.
+# Seconds: the timeout of a request whose server is silent.
 SILENCE = 0.5
-HANDSHAKE = b"\x16\x03\x03\x40\x00" + bytes(1000)  # the beginning of a record of TLS that is very long
+HANDSHAKE = b"\x16\x03\x03\x40\x00" + bytes(1000)  # the beginning of a long TLS record
 DRIPPING_HEAD = pytest.param(dripping(b"HTTP/1.1 200 OK\r\n", b"X-Long: and so on\r\n"), id="head")
 DRIPPING_BODY = pytest.param(dripping(response("Content-Length: 1000"), b"x"), id="body")
 
@@ -50,7 +50,7 @@ def not_accepting(host: str, port: int) -> Iterator[int]:
     with socket.create_server((host, port), backlog=0) as listener, ExitStack() as stack:
         address = listener.getsockname()
         while True:
-            # The queue of connections that wait to be accepted is filled until there is no more room.
+            # Fill the queue of connections that wait to be accepted.
             waiting = stack.enter_context(socket.socket())
             waiting.settimeout(0.05)
             try:
@@ -61,7 +61,7 @@ def not_accepting(host: str, port: int) -> Iterator[int]:
 
 
 class Deadlines(Contract):
-    """How long anything may take."""
+    """Deadlines and timeouts."""
 
     @pytest.fixture
     def silent_port(self) -> Iterator[int]:
@@ -69,7 +69,7 @@ class Deadlines(Contract):
         with not_accepting("", 0) as port:
             yield port
 
-    # After the request was sent.
+    # After the first byte of the request.
 
     @pytest.mark.parametrize(
         "script",
@@ -83,24 +83,24 @@ class Deadlines(Contract):
     async def test_a_deadline_ends_what_drips(self, transport: AsyncTransport, script: Script) -> None:
         with RawServer(script) as server:
             deadline = transport.clock.now() + DEADLINE
-            outcome = await carry(transport, get(server.url), seconds=DEADLINE)
+            outcome = await fetch(transport, get(server.url), seconds=DEADLINE)
             ended = transport.clock.now()
             assert isinstance(outcome.last, Woken)
             assert deadline - 0.01 <= ended < deadline + LATENESS
-            assert await is_left(server)
+            assert await has_no_open_connection(server)
 
     @pytest.mark.parametrize("script", [DRIPPING_HEAD, DRIPPING_BODY])
     async def test_a_deadline_ends_what_drips_under_tls(
         self, transport: AsyncTransport, authority: trustme.CA, script: Script
     ) -> None:
-        # A handshake takes its time where the machine is busy.
+        # On a busy machine a handshake takes long.
         seconds = 2 * DEADLINE
         with RawServer(script, tls=tls_for(authority, "127.0.0.1")) as server:
             deadline = transport.clock.now() + seconds
-            outcome = await carry(transport, get(server.url), seconds=seconds)
+            outcome = await fetch(transport, get(server.url), seconds=seconds)
             assert isinstance(outcome.last, Woken)
             assert transport.clock.now() < deadline + LATENESS
-            assert await is_left(server)
+            assert await has_no_open_connection(server)
 
     @pytest.mark.parametrize("part", ["head", "body"])
     async def test_a_deadline_ends_a_request_that_nobody_reads(self, transport: AsyncTransport, part: str) -> None:
@@ -111,27 +111,27 @@ class Deadlines(Contract):
 
         with RawServer(script) as server:
             deadline = transport.clock.now() + DEADLINE
-            outcome = await carry(transport, unread(server, part), seconds=DEADLINE)
+            outcome = await fetch(transport, unread(server, part), seconds=DEADLINE)
             ended = transport.clock.now()
             may_end.set()
-        # Some of it has left: nobody may take that for a failure to connect.
+        # Part of the request is sent, so this must not be a failure to connect.
         assert isinstance(outcome.last, Woken)
         assert ended < deadline + LATENESS
 
     async def test_silence_is_a_timeout(self, transport: AsyncTransport) -> None:
         with RawServer(silent) as server:
-            outcome = await carry(transport, get(server.url, timeout=SILENCE))
+            outcome = await fetch(transport, get(server.url, timeout=SILENCE))
             assert outcome.failure.kind == "timeout"
             assert "cancel" not in outcome.failure.detail.lower()
-            assert await is_left(server)
+            assert await has_no_open_connection(server)
 
     async def test_silence_in_a_body_is_a_timeout(self, transport: AsyncTransport) -> None:
         def script(connection: Connection) -> None:
-            connection.answer(response("Content-Length: 3", body=b"a"))
+            connection.respond(response("Content-Length: 3", body=b"a"))
             connection.wait_for_end()
 
         with RawServer(script) as server:
-            outcome = await carry(transport, get(server.url, timeout=SILENCE))
+            outcome = await fetch(transport, get(server.url, timeout=SILENCE))
             assert outcome.pieces == [b"a"]
             assert outcome.failure.kind == "timeout"
 
@@ -142,11 +142,11 @@ class Deadlines(Contract):
             may_end.wait(PATIENCE)
 
         with RawServer(script) as server:
-            outcome = await carry(transport, unread(server, "body", timeout=SILENCE))
+            outcome = await fetch(transport, unread(server, "body", timeout=SILENCE))
             may_end.set()
         assert outcome.failure.kind == "timeout"
 
-    async def test_what_is_slow_but_not_silent_is_no_timeout(self, transport: AsyncTransport) -> None:
+    async def test_a_slow_response_without_silence_is_not_a_timeout(self, transport: AsyncTransport) -> None:
         def script(connection: Connection) -> None:
             connection.read_request()
             for start in range(0, len(OK), 5):
@@ -155,7 +155,7 @@ class Deadlines(Contract):
             connection.wait_for_end()
 
         with RawServer(script) as server:
-            assert (await carry(transport, get(server.url, timeout=0.14))).body == b"ok"
+            assert (await fetch(transport, get(server.url, timeout=0.14))).body == b"ok"
 
     async def test_sleeps_until_it_is_time(self, transport: AsyncTransport) -> None:
         until = transport.clock.now() + 0.05
@@ -163,11 +163,11 @@ class Deadlines(Contract):
         assert until - 0.005 <= transport.clock.now() < until + LATENESS
         await transport.sleep(0.0)
 
-    # Before.
+    # Before the first byte of the request.
 
     async def test_a_deadline_that_has_passed_ends_at_once(self, transport: AsyncTransport) -> None:
         with RawServer(silent) as server:
-            assert (await carry(transport, get(server.url), seconds=-1.0)).failure.kind == "connect"
+            assert (await fetch(transport, get(server.url), seconds=-1.0)).failure.kind == "connect"
 
     @pytest.mark.parametrize("public_only", [False, True])
     async def test_connecting_ends_by_the_deadline(
@@ -182,7 +182,7 @@ class Deadlines(Contract):
         names["images.example"] = [f"127.0.0.{number}" for number in range(1, 6)]
         request = get(f"http://images.example:{silent_port}/", public_only=public_only)
         began = transport.clock.now()
-        outcome = await carry(transport, request, seconds=DEADLINE)
+        outcome = await fetch(transport, request, seconds=DEADLINE)
         assert outcome.failure.kind == "connect"
         assert DEADLINE - 0.01 <= transport.clock.now() - began < DEADLINE + LATENESS
 
@@ -198,7 +198,7 @@ class Deadlines(Contract):
         assert DEADLINE - 0.01 <= transport.clock.now() - began < DEADLINE + LATENESS
 
     @pytest.mark.parametrize("public_only", [False, True])
-    async def test_an_address_that_does_not_answer_is_not_waited_for(
+    async def test_a_second_address_is_tried_if_the_first_does_not_respond(
         self,
         transport: AsyncTransport,
         names: dict[str, list[str]],
@@ -207,14 +207,14 @@ class Deadlines(Contract):
     ) -> None:
         monkeypatch.setattr(dialing, "is_public", lambda address: True)
         names["images.example"] = ["127.0.0.2", "127.0.0.1"]
-        with RawServer(answering(OK)) as server, not_accepting("127.0.0.2", server.port):
+        with RawServer(responding(OK)) as server, not_accepting("127.0.0.2", server.port):
             request = get(f"http://images.example:{server.port}/", public_only=public_only)
-            assert (await carry(transport, request, seconds=2.0)).body == b"ok"
+            assert (await fetch(transport, request, seconds=2.0)).body == b"ok"
 
     async def test_silence_while_connecting_is_a_failure_to_connect(
         self, transport: AsyncTransport, silent_port: int
     ) -> None:
-        outcome = await carry(transport, get(f"http://127.0.0.1:{silent_port}/", timeout=0.05))
+        outcome = await fetch(transport, get(f"http://127.0.0.1:{silent_port}/", timeout=0.05))
         assert outcome.failure.kind == "connect"
         assert "cancel" not in outcome.failure.detail.lower()
 
@@ -230,7 +230,7 @@ class Deadlines(Contract):
 
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         began = transport.clock.now()
-        outcome = await carry(transport, get("http://slow.example/"), seconds=DEADLINE)
+        outcome = await fetch(transport, get("http://slow.example/"), seconds=DEADLINE)
         took = transport.clock.now() - began
         may_answer.set()
         assert outcome.failure.kind == "connect"
@@ -246,28 +246,28 @@ class Deadlines(Contract):
     async def test_a_deadline_ends_a_handshake(self, transport: AsyncTransport, script: Script) -> None:
         with RawServer(script) as server:
             deadline = transport.clock.now() + DEADLINE
-            outcome = await carry(transport, get(server.url.replace("http:", "https:")), seconds=DEADLINE)
+            outcome = await fetch(transport, get(server.url.replace("http:", "https:")), seconds=DEADLINE)
             ended = transport.clock.now()
             assert outcome.failure.kind == "connect"
             assert ended < deadline + LATENESS
-            assert await is_left(server)
+            assert await has_no_open_connection(server)
 
     @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\n", response()], ids=["answer", "handshake"])
-    async def test_a_deadline_ends_a_tunnel_that_drips(self, carrier: Carrier, start: bytes) -> None:
+    async def test_a_deadline_ends_a_tunnel_that_drips(self, variant: TransportVariant, start: bytes) -> None:
         data = b"X-Long: and so on\r\n" if start.count(b"\n") == 1 else HANDSHAKE
         with RawServer(dripping(start, data)) as proxy:
-            transport = carrier.open(proxy=proxy.url)
+            transport = variant.open(proxy=proxy.url)
             deadline = transport.clock.now() + DEADLINE
-            outcome = await carry(transport, get("https://name.invalid/"), seconds=DEADLINE)
+            outcome = await fetch(transport, get("https://name.invalid/"), seconds=DEADLINE)
             ended = transport.clock.now()
             await transport.close()
             assert outcome.failure.kind == "connect"
             assert ended < deadline + LATENESS
-            assert await is_left(proxy)
+            assert await has_no_open_connection(proxy)
 
 
 def unread(server: RawServer, part: str, *, timeout: float = PATIENCE) -> Request:
-    """A request that is longer in one of its parts than what the system takes."""
+    """A request whose head or body is longer than the socket buffers."""
     if part == "body":
         return Request(method="POST", url=server.url, body=bytes(32 * MIB), timeout=timeout)
     return Request(method="GET", url=f"{server.url}/{'a' * 8 * MIB}", timeout=timeout)

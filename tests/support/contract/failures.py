@@ -1,4 +1,4 @@
-"""What goes wrong, and of which kind it is."""
+"""Failed requests, and the kind of each failure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import pytest
 
 from modelwire_io.drive import AsyncTransport
 from raw_server import Connection, RawServer, chunk, refusing_url, response
-from transport_variants import carry
-from transports_under_test import CHUNK_SIZES, Carrier
+from transport_calls import fetch
+from transport_promises import CHUNK_SIZES
+from transport_variants import TransportVariant
 
 from .base import Contract
 from .connections import ENDS
-from .scripts import answering, ending, get, saw_end
+from .scripts import ending, get, responding, saw_end
 
 
 class Failures(Contract):
-    """Requests that come to no good end."""
+    """Requests that fail."""
 
     async def test_a_refused_connection_is_a_failure_to_connect(self, transport: AsyncTransport) -> None:
         with refusing_url() as url:
-            outcome = await carry(transport, get(url))
+            outcome = await fetch(transport, get(url))
         assert outcome.failure.kind == "connect"
         assert outcome.failure.detail
 
-    nowhere = (
+    unreachable_urls = (
         "http://name.invalid/",
         "http://a..b/",
         f"http://{'a' * 64}.invalid/",
@@ -42,11 +43,11 @@ class Failures(Contract):
     )
 
     @pytest.mark.parametrize("public_only", [False, True])
-    async def test_an_address_that_leads_nowhere_is_a_failure_to_connect(
+    async def test_an_unreachable_address_is_a_failure_to_connect(
         self, transport: AsyncTransport, public_only: bool
     ) -> None:
-        for url in self.nowhere:
-            outcome = await carry(transport, get(url, public_only=public_only))
+        for url in self.unreachable_urls:
+            outcome = await fetch(transport, get(url, public_only=public_only))
             assert outcome.failure.kind == "connect", url
 
     @ENDS
@@ -66,11 +67,11 @@ class Failures(Contract):
             pytest.param(response("Transfer-Encoding: chunked", body=chunk(b"12345") + b"0\r\n"), id="in the trailer"),
         ],
     )
-    async def test_a_response_that_is_cut_off_is_a_failure_of_the_network(
+    async def test_a_response_that_is_cut_off_is_a_network_failure(
         self, transport: AsyncTransport, data: bytes, end: Callable[[Connection], None]
     ) -> None:
         with RawServer(ending(data, end)) as server:
-            assert (await carry(transport, get(server.url))).failure.kind == "network"
+            assert (await fetch(transport, get(server.url))).failure.kind == "network"
 
     @pytest.mark.parametrize(
         "data",
@@ -85,18 +86,20 @@ class Failures(Contract):
             pytest.param(response("Transfer-Encoding: zip"), id="transfer coding"),
         ],
     )
-    async def test_what_is_not_http_is_a_failure_of_the_protocol(self, transport: AsyncTransport, data: bytes) -> None:
-        with RawServer(answering(data)) as server:
-            outcome = await carry(transport, get(server.url))
+    async def test_a_response_that_is_not_http_is_a_protocol_failure(
+        self, transport: AsyncTransport, data: bytes
+    ) -> None:
+        with RawServer(responding(data)) as server:
+            outcome = await fetch(transport, get(server.url))
             assert outcome.failure.kind == "protocol"
             assert "secret" not in outcome.failure.detail
             assert await saw_end(server.connections[0])
 
-    async def test_a_chunk_without_a_size_is_a_failure_of_the_protocol(
-        self, carrier: Carrier, transport: AsyncTransport
+    async def test_a_chunk_without_a_size_is_a_protocol_failure(
+        self, variant: TransportVariant, transport: AsyncTransport
     ) -> None:
-        with RawServer(answering(response("Transfer-Encoding: chunked", body=b"secret\r\n"))) as server:
-            outcome = await carry(transport, get(server.url))
-            assert outcome.failure.kind == ("protocol" if carrier.keeps(CHUNK_SIZES) else "network")
+        with RawServer(responding(response("Transfer-Encoding: chunked", body=b"secret\r\n"))) as server:
+            outcome = await fetch(transport, get(server.url))
+            assert outcome.failure.kind == ("protocol" if variant.keeps(CHUNK_SIZES) else "network")
             assert "secret" not in outcome.failure.detail
             assert await saw_end(server.connections[0])

@@ -1,4 +1,4 @@
-"""Proxies: which one is asked, for what, and what it is told."""
+"""HTTP proxies: which one is used, for which requests, and with which credentials."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from anyio.streams.tls import TLSStream
 
 from modelwire.errors import InvalidInput
 from raw_server import OK, Connection, RawServer, refusing_url, response
-from transports_under_test import SOCKS, TLS_IN_TLS, Carrier
+from transport_promises import SOCKS, TLS_IN_TLS
+from transport_variants import TransportVariant
 
 from .addresses import PRIVATE_HOSTS
 from .base import Contract
-from .scripts import answering, carry_by, ending, get, tls_for
+from .scripts import ending, fetch_by, get, responding, tls_for
 
-# What a proxy may say instead of opening a tunnel.
+# Responses of a proxy that does not open a tunnel.
 NO_TUNNELS = (
     b"",
     b"HTTP/1.1 200 OK\r\n",
@@ -32,100 +33,106 @@ NO_TUNNELS = (
 class Proxies(Contract):
     """http:// and https:// proxies."""
 
-    async def test_sends_the_whole_url_to_a_proxy(self, carrier: Carrier) -> None:
-        with RawServer(answering(OK)) as proxy:
-            outcome = await carry_by(carrier, get("http://name.invalid:8080/a%2fb?c#d"), proxy=proxy.url)
+    async def test_sends_the_whole_url_to_a_proxy(self, variant: TransportVariant) -> None:
+        with RawServer(responding(OK)) as proxy:
+            outcome = await fetch_by(variant, get("http://name.invalid:8080/a%2fb?c#d"), proxy=proxy.url)
             assert outcome.body == b"ok"
             assert proxy.connections[0].received == (
                 b"GET http://name.invalid:8080/a%2fb?c HTTP/1.1\r\nHost: name.invalid:8080\r\n\r\n"
             )
 
-    async def test_shows_a_proxy_its_password(self, carrier: Carrier) -> None:
-        with RawServer(answering(OK)) as server:
-            await carry_by(carrier, get("http://name.invalid/"), proxy=f"http://user:p%40ss@127.0.0.1:{server.port}")
+    async def test_sends_the_proxy_its_credentials(self, variant: TransportVariant) -> None:
+        with RawServer(responding(OK)) as server:
+            await fetch_by(variant, get("http://name.invalid/"), proxy=f"http://user:p%40ss@127.0.0.1:{server.port}")
             assert b"\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n" in server.connections[0].received
 
-    async def test_goes_to_https_through_a_tunnel(self, carrier: Carrier, authority: trustme.CA) -> None:
+    async def test_opens_a_tunnel_for_https(self, variant: TransportVariant, authority: trustme.CA) -> None:
         tls = tls_for(authority, "name.invalid")
 
         def script(connection: Connection) -> None:
             assert connection.read_head().startswith(b"CONNECT name.invalid:443 HTTP/1.1\r\n")
             connection.send(b"HTTP/1.1 200 Connection established\r\nX-A: b\r\n\r\n")
             connection.secure(tls)
-            connection.answer()
+            connection.respond()
             connection.wait_for_end()
 
         with RawServer(script) as proxy:
             url = f"http://user:secret@127.0.0.1:{proxy.port}"
-            assert (await carry_by(carrier, get("https://name.invalid/a"), proxy=url)).body == b"ok"
+            assert (await fetch_by(variant, get("https://name.invalid/a"), proxy=url)).body == b"ok"
             received = proxy.connections[0].received
         assert b"\r\nProxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in received
         assert received.endswith(b"GET /a HTTP/1.1\r\nHost: name.invalid\r\n\r\n")
 
     @pytest.mark.parametrize("answer", NO_TUNNELS)
-    async def test_a_proxy_that_opens_no_tunnel_is_a_failure_to_connect(self, carrier: Carrier, answer: bytes) -> None:
+    async def test_a_proxy_that_opens_no_tunnel_is_a_failure_to_connect(
+        self, variant: TransportVariant, answer: bytes
+    ) -> None:
         with RawServer(ending(answer)) as proxy:
-            outcome = await carry_by(carrier, get("https://name.invalid/"), proxy=proxy.url)
+            outcome = await fetch_by(variant, get("https://name.invalid/"), proxy=proxy.url)
             assert proxy.connections[0].received.startswith(b"CONNECT name.invalid:443 HTTP/1.1\r\n")
         assert outcome.failure.kind == "connect"
 
-    async def test_a_proxy_that_is_not_there_is_a_failure_to_connect(self, carrier: Carrier) -> None:
+    async def test_an_unreachable_proxy_is_a_failure_to_connect(self, variant: TransportVariant) -> None:
         with refusing_url() as url:
-            assert (await carry_by(carrier, get("http://name.invalid/"), proxy=url)).failure.kind == "connect"
-            assert (await carry_by(carrier, get("https://name.invalid/"), proxy=url)).failure.kind == "connect"
+            assert (await fetch_by(variant, get("http://name.invalid/"), proxy=url)).failure.kind == "connect"
+            assert (await fetch_by(variant, get("https://name.invalid/"), proxy=url)).failure.kind == "connect"
 
-    async def test_uses_the_proxy_of_the_environment_but_not_for_loopback(self, carrier: Carrier) -> None:
-        with RawServer(answering(OK)) as proxy, RawServer(answering(OK)) as server:
+    async def test_uses_the_proxy_of_the_environment_but_not_for_loopback(self, variant: TransportVariant) -> None:
+        with RawServer(responding(OK)) as proxy, RawServer(responding(OK)) as server:
             environment = {"HTTP_PROXY": proxy.url}
-            await carry_by(carrier, get("http://name.invalid/"), environment=environment)
-            await carry_by(carrier, get(f"{server.url}/direct"), environment=environment)
+            await fetch_by(variant, get("http://name.invalid/"), environment=environment)
+            await fetch_by(variant, get(f"{server.url}/direct"), environment=environment)
             assert proxy.connections[0].received.startswith(b"GET http://name.invalid/ HTTP/1.1\r\n")
             assert server.connections[0].received.startswith(b"GET /direct HTTP/1.1\r\n")
 
-    async def test_uses_a_given_proxy_for_loopback_too(self, carrier: Carrier) -> None:
-        with RawServer(answering(OK)) as proxy:
-            await carry_by(carrier, get("http://localhost:1/"), proxy=proxy.url)
+    async def test_uses_a_given_proxy_for_loopback_too(self, variant: TransportVariant) -> None:
+        with RawServer(responding(OK)) as proxy:
+            await fetch_by(variant, get("http://localhost:1/"), proxy=proxy.url)
             assert proxy.connections[0].received.startswith(b"GET http://localhost:1/ HTTP/1.1\r\n")
 
-    async def test_a_proxy_may_be_anywhere_but_is_not_asked_for_what_is_not_public(self, carrier: Carrier) -> None:
-        with RawServer(answering(OK)) as proxy:
-            outcome = await carry_by(carrier, get("http://name.invalid/", public_only=True), proxy=proxy.url)
+    async def test_a_proxy_may_be_private_but_its_targets_must_be_public(self, variant: TransportVariant) -> None:
+        with RawServer(responding(OK)) as proxy:
+            outcome = await fetch_by(variant, get("http://name.invalid/", public_only=True), proxy=proxy.url)
             assert outcome.body == b"ok"
             for host in PRIVATE_HOSTS:
-                outcome = await carry_by(carrier, get(f"http://{host}/", public_only=True), proxy=proxy.url)
+                outcome = await fetch_by(variant, get(f"http://{host}/", public_only=True), proxy=proxy.url)
                 assert outcome.failure.kind == "connect", host
             assert len(proxy.connections) == 1
 
-    async def test_asks_a_socks_proxy(self, carrier: Carrier) -> None:
+    async def test_uses_a_socks_proxy(self, variant: TransportVariant) -> None:
         request = get("http://name.invalid/")
         with RawServer(Connection.close) as proxy:
             url = f"socks5h://127.0.0.1:{proxy.port}"
-            if carrier.keeps(SOCKS):
-                assert (await carry_by(carrier, request, proxy=url)).failure.kind == "connect"
+            if variant.keeps(SOCKS):
+                assert (await fetch_by(variant, request, proxy=url)).failure.kind == "connect"
             else:
                 with pytest.raises(InvalidInput, match="has no SOCKS: use an http:// proxy, or"):
-                    await carry_by(carrier, request, proxy=url)
-            assert len(proxy.connections) == (1 if carrier.keeps(SOCKS) else 0)
+                    await fetch_by(variant, request, proxy=url)
+            assert len(proxy.connections) == (1 if variant.keeps(SOCKS) else 0)
 
-    async def test_sends_the_whole_url_to_a_proxy_under_tls(self, carrier: Carrier, authority: trustme.CA) -> None:
-        with RawServer(answering(OK), tls=tls_for(authority, "127.0.0.1")) as proxy:
-            assert (await carry_by(carrier, get("http://name.invalid/a"), proxy=proxy.url)).body == b"ok"
+    async def test_sends_the_whole_url_to_a_proxy_under_tls(
+        self, variant: TransportVariant, authority: trustme.CA
+    ) -> None:
+        with RawServer(responding(OK), tls=tls_for(authority, "127.0.0.1")) as proxy:
+            assert (await fetch_by(variant, get("http://name.invalid/a"), proxy=proxy.url)).body == b"ok"
             assert proxy.connections[0].received.startswith(b"GET http://name.invalid/a HTTP/1.1\r\n")
 
-    async def test_goes_to_https_through_a_proxy_under_tls(self, carrier: Carrier, authority: trustme.CA) -> None:
+    async def test_opens_a_tunnel_through_a_proxy_under_tls(
+        self, variant: TransportVariant, authority: trustme.CA
+    ) -> None:
         request = get("https://name.invalid/")
-        if not carrier.keeps(TLS_IN_TLS):
-            with pytest.raises(InvalidInput, match="TLS inside of TLS is not to be had with blocking sockets"):
-                await carry_by(carrier, request, proxy="https://127.0.0.1:1")
+        if not variant.keeps(TLS_IN_TLS):
+            with pytest.raises(InvalidInput, match="blocking sockets cannot run TLS inside of TLS"):
+                await fetch_by(variant, request, proxy="https://127.0.0.1:1")
             return
-        # In a thread of its own: blocking code would keep this one from answering.
+        # A separate thread: the blocking transport blocks this one.
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(tunnel_under_tls(authority)) as url:
-            assert (await carry_by(carrier, request, proxy=url)).body == b"ok"
+            assert (await fetch_by(variant, request, proxy=url)).body == b"ok"
 
 
 @asynccontextmanager
 async def tunnel_under_tls(authority: trustme.CA) -> AsyncIterator[str]:
-    """A proxy under TLS, and a server under TLS behind it."""
+    """A proxy that uses TLS, and a server behind it that uses TLS too."""
 
     async def converse(stream: anyio.abc.SocketStream) -> None:
         async with stream:

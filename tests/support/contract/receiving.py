@@ -1,4 +1,4 @@
-"""What comes of a response: its head, and its body as it comes."""
+"""Responses: the head, and the body chunk by chunk."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from modelwire.http import Request
 from modelwire.outputs import TextDelta
 from modelwire_io.drive import AsyncTransport
 from raw_server import OK, PATIENCE, Connection, RawServer, chunk, response
-from transport_variants import carry, outputs_of
-from transports_under_test import INTERIM_FLOODS, LONG_HEADS, Carrier
+from transport_calls import fetch, outputs_of
+from transport_promises import INTERIM_FLOODS, LONG_HEADS
+from transport_variants import TransportVariant
 
 from .base import Contract
-from .scripts import DEADLINE, Ask, answering, ending, get
+from .scripts import DEADLINE, Ask, ending, get, responding
 
 
 class Receiving(Contract):
-    """Responses that are in order."""
+    """Valid responses."""
 
-    async def test_hands_on_what_comes_when_it_comes(self, transport: AsyncTransport) -> None:
+    async def test_delivers_each_chunk_when_it_arrives(self, transport: AsyncTransport) -> None:
         may_go_on = threading.Event()
 
         def script(connection: Connection) -> None:
-            connection.answer(response("Transfer-Encoding: chunked") + chunk(b"one "))
+            connection.respond(response("Transfer-Encoding: chunked") + chunk(b"one "))
             assert may_go_on.wait(PATIENCE), "the first piece did not arrive before the second was sent"
             connection.send(b"3;name=value\r\ntwo\r\n0\r\nX-Trailer: yes\r\n\r\n")
             connection.wait_for_end()
@@ -42,14 +43,14 @@ class Receiving(Contract):
     async def test_skips_informational_responses(self, transport: AsyncTransport) -> None:
         interim = response(status="100 Continue") + response("Link: </a>", status="103 Early Hints")
         answer = interim * 2 + response("X-A: b", "Content-Length: 2", body=b"ok")
-        with RawServer(answering(answer)) as server:
-            outcome = await carry(transport, get(server.url))
+        with RawServer(responding(answer)) as server:
+            outcome = await fetch(transport, get(server.url))
         assert outcome.events[0] == ResponseStarted(1, 200, (("X-A", "b"), ("Content-Length", "2")))
         assert outcome.body == b"ok"
 
     @pytest.mark.parametrize("interim", ["100 Continue", "103 Early Hints"])
-    async def test_a_flood_of_informational_responses_comes_to_an_end(
-        self, carrier: Carrier, transport: AsyncTransport, interim: str
+    async def test_a_flood_of_informational_responses_ends(
+        self, variant: TransportVariant, transport: AsyncTransport, interim: str
     ) -> None:
         def script(connection: Connection) -> None:
             connection.read_request()
@@ -57,27 +58,27 @@ class Receiving(Contract):
                 connection.send(response(f"X-Long: {'x' * 1000}", status=interim) * 10)
 
         with RawServer(script) as server:
-            last = (await carry(transport, get(server.url), seconds=DEADLINE)).last
-            # At the limit of heads, or at the deadline.
+            last = (await fetch(transport, get(server.url), seconds=DEADLINE)).last
+            # The limit of interim responses, or else the deadline.
             assert isinstance(last, RequestFailed | Woken)
-            assert isinstance(last, RequestFailed) or not carrier.keeps(INTERIM_FLOODS)
+            assert isinstance(last, RequestFailed) or not variant.keeps(INTERIM_FLOODS)
 
-    async def test_a_head_may_have_many_lines(self, carrier: Carrier, transport: AsyncTransport) -> None:
+    async def test_a_head_may_have_many_headers(self, variant: TransportVariant, transport: AsyncTransport) -> None:
         headers = [f"X-{number}: {number}" for number in range(248)]
-        with RawServer(answering(response("Content-Length: 2", *headers, "X-Last: yes", body=b"ok"))) as server:
-            outcome = await carry(transport, get(server.url))
-            if carrier.keeps(LONG_HEADS):
+        with RawServer(responding(response("Content-Length: 2", *headers, "X-Last: yes", body=b"ok"))) as server:
+            outcome = await fetch(transport, get(server.url))
+            if variant.keeps(LONG_HEADS):
                 assert len(outcome.headers) == 250
                 assert outcome.body == b"ok"
             else:
                 assert outcome.failure.kind == "protocol"
 
     @pytest.mark.parametrize("version", ["1.0", "1.1"])
-    async def test_ends_a_body_without_framing_where_the_connection_ends(
+    async def test_a_body_without_framing_ends_with_the_connection(
         self, transport: AsyncTransport, version: str
     ) -> None:
         with RawServer(ending(response(body=b"whole").replace(b"1.1", version.encode()))) as server:
-            assert (await carry(transport, get(server.url))).body == b"whole"
+            assert (await fetch(transport, get(server.url))).body == b"whole"
 
     @pytest.mark.parametrize("end", [OK[-2:], b""])
     async def test_a_head_may_come_byte_by_byte(self, transport: AsyncTransport, end: bytes) -> None:
@@ -90,7 +91,7 @@ class Receiving(Contract):
             connection.wait_for_end()
 
         with RawServer(script) as server:
-            outcome = await carry(transport, get(server.url))
+            outcome = await fetch(transport, get(server.url))
             assert outcome.headers[0] == ("X-A", "b")
             assert outcome.body == end
 
@@ -108,11 +109,11 @@ class Receiving(Contract):
     async def test_a_response_may_have_no_body(
         self, transport: AsyncTransport, method: str, status: str, framing: str, coding: str
     ) -> None:
-        with RawServer(answering(response(framing, coding, status=status))) as server:
-            outcome = await carry(transport, Request(method=method, url=server.url, timeout=PATIENCE))
+        with RawServer(responding(response(framing, coding, status=status))) as server:
+            outcome = await fetch(transport, Request(method=method, url=server.url, timeout=PATIENCE))
             assert outcome.body == b""
             assert outcome.status == int(status[:3])
 
-    async def test_takes_header_bytes_beyond_ascii(self, transport: AsyncTransport) -> None:
-        with RawServer(answering(response("X-Name: caf\xe9", "Content-Length: 0"))) as server:
-            assert ("X-Name", "caf\xe9") in (await carry(transport, get(server.url))).headers
+    async def test_receives_header_bytes_beyond_ascii(self, transport: AsyncTransport) -> None:
+        with RawServer(responding(response("X-Name: caf\xe9", "Content-Length: 0"))) as server:
+            assert ("X-Name", "caf\xe9") in (await fetch(transport, get(server.url))).headers

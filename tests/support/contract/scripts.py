@@ -1,4 +1,4 @@
-"""Requests, and what a server of raw bytes makes of them."""
+"""Requests, and scripts of a `RawServer`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from modelwire.http import Request
 from modelwire.text import TextSink
 from modelwire_io.drive import AsyncExchange, AsyncTransport
 from raw_server import OK, PATIENCE, Connection, RawServer, Script, chunk, response
-from transport_variants import Outcome, carry
-from transports_under_test import Carrier
+from transport_calls import ReceivedEvents, fetch
+from transport_variants import TransportVariant
 
-# Seconds: a deadline that a test waits for, and how late it may be noticed on a busy machine.
+# Seconds: a deadline that a test waits for.
 DEADLINE = 0.3
+# Seconds: how late a deadline may be noticed on a busy machine.
 LATENESS = 1.0
 
 EMPTY = response("Content-Length: 0")
-# The answer to nobody's request.
+# A response that belongs to no request.
 OTHER = OK.replace(b"ok", b"no")
 
 
 @dataclass(kw_only=True)
 class Ask(Flow):
-    """One answer, streamed, from each address."""
+    """Streams an answer from each URL in turn."""
 
     urls: list[str] = field(default_factory=list)
     silence: float = PATIENCE
@@ -49,11 +50,13 @@ def get(url: str, *, timeout: float = PATIENCE, public_only: bool = False, repea
     return Request(method="GET", url=url, timeout=timeout, public_only=public_only, repeatable=repeatable)
 
 
-async def carry_by(carrier: Carrier, request: Request, *, seconds: float = PATIENCE, **options: Any) -> Outcome:
-    """Send one request over a transport of its own."""
-    transport = carrier.open(**options)
+async def fetch_by(
+    variant: TransportVariant, request: Request, *, seconds: float = PATIENCE, **options: Any
+) -> ReceivedEvents:
+    """Send one request over a new transport, and close it."""
+    transport = variant.open(**options)
     try:
-        return await carry(transport, request, seconds=seconds)
+        return await fetch(transport, request, seconds=seconds)
     finally:
         await transport.close()
 
@@ -66,45 +69,45 @@ async def begin(transport: AsyncTransport, url: str) -> AsyncExchange:
 
 
 async def finish(transport: AsyncTransport, exchange: AsyncExchange) -> None:
-    """Receive the rest of it."""
+    """Receive the rest of the response."""
     while not isinstance(await exchange.receive(transport.clock.now() + PATIENCE), ResponseEnded):
         pass
     await exchange.close()
 
 
-def answering(*answers: bytes) -> Script:
-    """Answer one request after the other, and then wait for the client to go."""
+def responding(*responses: bytes) -> Script:
+    """Send these responses to the requests in order, then wait until the client closes."""
 
     def script(connection: Connection) -> None:
-        for answer in answers:
-            connection.answer(answer)
+        for each in responses:
+            connection.respond(each)
         connection.wait_for_end()
 
     return script
 
 
 def ending(data: bytes, end: Callable[[Connection], None] = Connection.close) -> Script:
-    """Send `data` in answer to a request, and end the connection in some way."""
+    """Send `data` after a request, then end the connection."""
 
     def script(connection: Connection) -> None:
-        connection.answer(data)
+        connection.respond(data)
         end(connection)
 
     return script
 
 
 def dying(last: bytes, end: Callable[[Connection], None] = Connection.close) -> Script:
-    """Answer one request, and to the next one say no more than this."""
+    """Respond to one request; after the next one send `last` and end the connection."""
 
     def script(connection: Connection) -> None:
-        connection.answer()
+        connection.respond()
         ending(last, end)(connection)
 
     return script
 
 
 def dripping(start: bytes, data: bytes) -> Script:
-    """After `start`, a byte every 20 ms without end: the silence is never long."""
+    """Send `start`, then a byte of `data` every 20 ms without end."""
 
     def script(connection: Connection) -> None:
         connection.read_request()
@@ -115,28 +118,28 @@ def dripping(start: bytes, data: bytes) -> Script:
 
 
 def endless(connection: Connection) -> None:
-    """One piece of an answer that never ends."""
-    connection.answer(response("Transfer-Encoding: chunked", body=chunk(b"text")))
+    """Send one chunk of a body, then nothing."""
+    connection.respond(response("Transfer-Encoding: chunked", body=chunk(b"text")))
     connection.wait_for_end()
 
 
 def silent(connection: Connection) -> None:
-    """Nothing at all."""
+    """Send nothing."""
     connection.wait_for_end()
 
 
 async def saw_end(connection: Connection) -> bool:
-    """Whether the server sees that the client closed the connection."""
+    """True once the server sees that the client closed the connection."""
     return await anyio.to_thread.run_sync(connection.saw_end.wait, PATIENCE)
 
 
-async def is_left(server: RawServer) -> bool:
-    """Whether the client closed every connection to the server; on a busy machine it may have made none in time."""
+async def has_no_open_connection(server: RawServer) -> bool:
+    """True once the client has closed every connection. On a busy machine it may have made none in time."""
     return all([await saw_end(connection) for connection in server.connections])
 
 
 def tls_for(authority: trustme.CA, host: str) -> ssl.SSLContext:
-    """The side of a server of this name."""
+    """A server's TLS context, with a certificate for this host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(context)
     return context
