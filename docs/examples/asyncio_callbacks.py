@@ -14,7 +14,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 def run(task: Task) -> None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     link: Link
     sent, timer = 0, loop.call_later(0, lambda: pump(Start(os.urandom(32), os.urandom(32))))
     task.stop = lambda: loop.call_soon(pump, Cancel())
@@ -38,12 +38,12 @@ def run(task: Task) -> None:
 
 
 class Link(asyncio.Protocol):
-    """Sends one request, and tells what comes of it."""
+    """Sends one request, and reports its events."""
 
-    def __init__(self, http: Http11Exchange, tell: Callable[..., None]) -> None:
+    def __init__(self, http: Http11Exchange, push: Callable[..., None]) -> None:
         dial = loop.create_task(loop.create_connection(lambda: self, *http.address, ssl=http.tls))
         dial.add_done_callback(self.dialed)
-        self.http, self.tell, self.abort = http, tell, dial.cancel
+        self.http, self.push, self.abort = http, push, dial.cancel
         self.silence = loop.call_later(http.timeout, self.connection_lost, TimeoutError())
 
     def dialed(self, dial: asyncio.Task[object]) -> None:
@@ -57,13 +57,13 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.silence.cancel()
         self.silence = loop.call_later(self.http.timeout, self.connection_lost, TimeoutError())
-        self.tell(*self.http.receive(data))
+        self.push(*self.http.receive(data))
         if self.http.is_over:
             self.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.abort()
-        self.tell(*self.http.end(exc))
+        self.push(*self.http.end(exc))
 
 
 with closing(asyncio.new_event_loop()) as loop:

@@ -1,4 +1,4 @@
-"""What the examples share, none of it about loops: a clock, TLS, flows, and a user who watches."""
+"""The parts of the examples that do not depend on the loop: a clock, TLS, flows, and a user."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from modelwire.providers.cromicle import CromicleChat, CromicleEndpoints
 from modelwire.providers.hailuo import HailuoChat, HailuoCredentials, HailuoEndpoints
 from modelwire_io.clock import SystemClock
 
-# Unix time in seconds, anchored to the wall clock once: it does not jump when somebody sets that.
+# Unix time in seconds, anchored to the wall clock once, so that it does not jump if that is set.
 now = SystemClock().now
 
 TLS = ssl.create_default_context()
 
 
 def left(moment: float) -> float:
-    """Seconds until then; none where it has passed."""
+    """Seconds until `moment`, or 0 if it has passed."""
     return max(0.0, moment - now())
 
 
 class Task:
-    """A flow and its user, who presses Stop once he has seen `most` pieces of text.
+    """A flow and its user, who presses Stop after `most` pieces of text.
 
-    The loop puts into `stop` what that button does.
+    The loop sets `stop`, the action of that button.
     """
 
     def __init__(self, title: str, flow: Flow, *, most: float = math.inf) -> None:
@@ -46,12 +46,12 @@ class Task:
 
     @property
     def went_well(self) -> bool:
-        """Whether it ended as it was meant to."""
+        """True if the flow ended as intended."""
         kind = None if self.failure is None else self.failure.kind
         return kind == ("cancelled" if self._most < math.inf else None)
 
     def show(self, output: Output | OpenPage | Evaluate) -> None:
-        """Print what the flow tells. Chats and image jobs open no pages: only logins do."""
+        """Print an output. Only logins open pages, so chats and image jobs do not."""
         match output:
             case TextDelta(text):
                 print(text, end="", flush=True)
@@ -63,7 +63,7 @@ class Task:
             case ImageReady(url, _):
                 print(url, flush=True)
             case _:
-                pass  # credentials and conversations to be kept: not here
+                pass  # credentials and conversations, which this program does not store
 
     def done(self, failure: Failure | None) -> None:
         """Print how the flow ended."""
@@ -74,9 +74,9 @@ class Task:
 
 
 def tasks() -> Iterator[Task]:
-    """A chat, an image job, and a chat stopped midway; exits with status 1 if one went wrong."""
+    """A chat, an image job, and a chat stopped midway. Exits with status 1 if one went wrong."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("url", help="where `modelwire emulate` serves")
+    parser.add_argument("url", help="the URL of `modelwire emulate`")
     parser.add_argument("--prompt", default="Hello")
     parser.add_argument("--timeout", type=float, help="seconds for each flow")
     parser.add_argument("--idle", type=float, default=120.0, help="seconds without content")
@@ -90,7 +90,7 @@ def tasks() -> Iterator[Task]:
             HailuoChat(
                 messages=given.prompt,
                 limits=limits,
-                endpoints=with_base_url(HailuoEndpoints, f"{given.url}/hailuo"),
+                endpoints=with_base_url(HailuoEndpoints(), f"{given.url}/hailuo"),
                 credentials=HailuoCredentials(token="emulated-token"),
             ),
         ),
@@ -99,7 +99,7 @@ def tasks() -> Iterator[Task]:
             ArtaImage(
                 prompt=given.prompt,
                 limits=limits,
-                endpoints=with_base_url(ArtaEndpoints, f"{given.url}/arta"),
+                endpoints=with_base_url(ArtaEndpoints(), f"{given.url}/arta"),
                 credentials=ArtaCredentials(api_key="emulated-key"),
                 options=ArtaOptions(poll_interval=0.1),
             ),
@@ -109,7 +109,7 @@ def tasks() -> Iterator[Task]:
             CromicleChat(
                 messages=given.prompt,
                 limits=limits,
-                endpoints=with_base_url(CromicleEndpoints, f"{given.url}/cromicle"),
+                endpoints=with_base_url(CromicleEndpoints(), f"{given.url}/cromicle"),
             ),
             most=3,
         ),

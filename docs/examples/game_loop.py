@@ -1,6 +1,6 @@
-"""A flow in a game: sixty frames a second, and in each of them only what can be done at once.
+"""A flow in a game: sixty frames a second, and no call in a frame blocks.
 
-`connect_ex` looks names up, which may take longer than a frame: a game does that beforehand.
+`connect_ex` resolves names, which may take longer than a frame: a game does that beforehand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 def play(task: Task) -> Iterator[None]:
-    """Hand the flow what happens, and do what it commands, until it is over: a step a frame."""
+    """Deliver events to the flow and carry out its commands, one step a frame."""
     happened: deque[Event] = deque([Start(os.urandom(32), os.urandom(32))])
     task.stop = lambda: happened.append(Cancel())
     sent, carrier = 0, (list[Event]() for _ in ())  # nothing to carry yet
@@ -43,7 +43,7 @@ def play(task: Task) -> Iterator[None]:
 
 
 def carry(http: Http11Exchange) -> Generator[list[Event]]:
-    """Send one request, and tell, step by step, what comes of it."""
+    """Send one request, and yield its events step by step."""
     stream, data, heard = socket.socket(), http.outgoing, now()
     stream.setblocking(False)
     try:
@@ -52,7 +52,7 @@ def carry(http: Http11Exchange) -> Generator[list[Event]]:
                 if not http.is_begun:
                     if (code := stream.connect_ex(http.address)) not in (0, errno.EISCONN):
                         raise OSError(code, os.strerror(code))
-                    if http.tls:  # not as the server, and without waiting for a handshake
+                    if http.tls:  # as a client, without a blocking handshake
                         stream = TLS.wrap_socket(stream, False, False, server_hostname=http.host)
                     http.begin()
                 data = data and data[stream.send(data) :]

@@ -1,11 +1,11 @@
-"""A flow on gevent: a greenlet blocks in a socket, and a queue brings what happens."""
+"""A flow on gevent: a greenlet blocks in a socket, and a queue brings the events."""
 
 from __future__ import annotations
 
 import os
 from queue import Empty
 
-import gevent  # type: ignore[import-untyped]  # its types are a package of their own
+import gevent  # type: ignore[import-untyped]  # its types are a separate package
 from gevent import socket, ssl
 from gevent.queue import Queue  # type: ignore[import-untyped]
 
@@ -20,7 +20,7 @@ TLS.load_default_certs()
 
 
 def run(task: Task) -> Failure | None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     inbox: Queue[Event] = Queue()
     task.stop = lambda: inbox.put(Cancel())
     event: Event = Start(os.urandom(32), os.urandom(32))
@@ -46,7 +46,7 @@ def run(task: Task) -> Failure | None:
 
 
 def carry(http: Http11Exchange, inbox: Queue[Event]) -> None:
-    """Send one request, and tell what comes of it."""
+    """Send one request, and report its events."""
     try:
         plain = socket.create_connection(http.address, http.timeout)
         with TLS.wrap_socket(plain, server_hostname=http.host) if http.tls else plain as stream:

@@ -1,6 +1,6 @@
 """A flow in Qt's event loop: a QSslSocket, a QTimer and signals.
 
-QNetworkAccessManager adds headers of its own to a request, which a flow does not allow.
+QNetworkAccessManager adds its own headers to a request, which a flow does not allow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLOSED = QAbstractSocket.SocketError.RemoteHostClosedError
 
 
 def run(task: Task) -> None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     sent, link, timer = 0, QSslSocket(app), QTimer(app, singleShot=True)
     timer.timeout.connect(lambda: pump(Woken()))
     task.stop = lambda: QTimer.singleShot(0, lambda: pump(Cancel()))
@@ -48,23 +48,23 @@ def run(task: Task) -> None:
 
 
 def carry(http: Http11Exchange, pump: Callable[..., None]) -> QSslSocket:
-    """Send one request, and tell what comes of it."""
+    """Send one request, and report its events."""
     link = QSslSocket(app)
     silence = QTimer(link, singleShot=True, interval=ceil(http.timeout * 1000))
 
-    def tell(events: list[Event]) -> None:
+    def push(events: list[Event]) -> None:
         if http.is_over:
             link.deleteLater()
         pump(*events)
 
     def fail(error: QAbstractSocket.SocketError) -> None:
-        tell(http.end(None if error == CLOSED else OSError(link.errorString())))
+        push(http.end(None if error == CLOSED else OSError(link.errorString())))
 
     (link.encrypted if http.tls else link.connected).connect(lambda: link.write(http.begin()))
     link.readyRead.connect(silence.start)
-    link.readyRead.connect(lambda: tell(http.receive(link.readAll().data())))
+    link.readyRead.connect(lambda: push(http.receive(link.readAll().data())))
     link.errorOccurred.connect(fail)
-    silence.timeout.connect(lambda: tell(http.end(TimeoutError())))
+    silence.timeout.connect(lambda: push(http.end(TimeoutError())))
     silence.start()
     (link.connectToHostEncrypted if http.tls else link.connectToHost)(*http.address)
     return link

@@ -20,7 +20,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 def run(task: Task) -> None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     happened: deque[Event] = deque([Start(os.urandom(32), os.urandom(32))])
     task.stop = lambda: happened.append(Cancel())
     sent, carrier, selector = 0, (list[Event]() for _ in ()), DefaultSelector()  # nothing yet
@@ -43,7 +43,7 @@ def run(task: Task) -> None:
 
 
 def carry(http: Http11Exchange, selector: BaseSelector) -> Generator[list[Event]]:
-    """Send one request, and tell what comes of it: as much as there is, then nothing for now."""
+    """Send one request, and yield its events, or none if nothing has arrived."""
     stream, data, heard = socket.socket(), http.outgoing, now()
     stream.setblocking(False)
     selector.register(stream, EVENT_WRITE)

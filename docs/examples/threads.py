@@ -1,6 +1,6 @@
-"""A flow among threads: a worker blocks in a socket, and a queue brings what happens.
+"""A flow among threads: a worker blocks in a socket, and a queue brings the events.
 
-The flow stays in one thread. A worker that is to stop is woken by shutting its socket down.
+The flow stays in one thread. To stop a worker, its socket is shut down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 def run(task: Task) -> Failure | None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     inbox: Queue[Event] = Queue()
     task.stop = lambda: inbox.put(Cancel())  # good from any thread
     event: Event = Start(os.urandom(32), os.urandom(32))
@@ -47,7 +47,7 @@ def run(task: Task) -> Failure | None:
 
 
 def carry(http: Http11Exchange, inbox: Queue[Event], link: Future[socket.socket]) -> None:
-    """Send one request, and tell what comes of it."""
+    """Send one request, and report its events."""
     try:
         plain = socket.create_connection(http.address, http.timeout)
         with TLS.wrap_socket(plain, server_hostname=http.host) if http.tls else plain as stream:
@@ -64,7 +64,7 @@ def carry(http: Http11Exchange, inbox: Queue[Event], link: Future[socket.socket]
 def hang_up(link: Future[socket.socket]) -> None:
     """Wake the worker, which closes the connection."""
     with suppress(OSError):
-        # The socket's own method: that of TLS goes on in the clear for a moment.
+        # The plain socket's method: that of a TLS socket would send plain text for a moment.
         socket.socket.shutdown(link.result(), socket.SHUT_RDWR)
 
 

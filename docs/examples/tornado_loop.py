@@ -1,6 +1,6 @@
-"""A flow on Tornado: a coroutine carries requests over IOStreams, and a queue brings what happens.
+"""A flow on Tornado: a coroutine carries requests over IOStreams, and a queue brings the events.
 
-Tornado's own HTTP client adds a User-Agent and headers of its own, which a flow does not allow.
+Tornado's own HTTP client adds a User-Agent and other headers, which a flow does not allow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 async def run(task: Task) -> None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     inbox: Queue[Event] = Queue()
     task.stop = lambda: inbox.put_nowait(Cancel())
     event: Event = Start(os.urandom(32), os.urandom(32))
@@ -49,7 +49,7 @@ async def run(task: Task) -> None:
 
 
 async def carry(http: Http11Exchange, inbox: Queue[Event]) -> None:
-    """Send one request, and tell what comes of it."""
+    """Send one request, and report its events."""
     tls = TLS if http.tls else None
     try:
         async with asyncio.timeout(http.timeout) as silence:

@@ -1,4 +1,4 @@
-"""A flow on trio: a task carries each request, and a channel brings what happens."""
+"""A flow on trio: a task carries each request, and a channel brings the events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Inbox = trio.MemorySendChannel[Event]
 
 
 async def run(task: Task) -> Failure | None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     inbox, happened = trio.open_memory_channel[Event](math.inf)
     task.stop = lambda: inbox.send_nowait(Cancel())
     event: Event = Start(os.urandom(32), os.urandom(32))
@@ -43,7 +43,7 @@ async def run(task: Task) -> Failure | None:
 
 
 async def carry(http: Http11Exchange, inbox: Inbox, scope: trio.CancelScope) -> None:
-    """Send one request, and tell what comes of it."""
+    """Send one request, and report its events."""
     dial = trio.open_ssl_over_tcp_stream if http.tls else trio.open_tcp_stream
     try:
         with scope, trio.move_on_after(http.timeout) as silence:

@@ -1,4 +1,4 @@
-"""A flow on Twisted: a Protocol carries each request, and a DeferredQueue brings what happens.
+"""A flow on Twisted: a Protocol carries each request, and a DeferredQueue brings the events.
 
 Twisted's own HTTP client adds a header to each request, which a flow does not allow.
 """
@@ -30,7 +30,7 @@ from modelwire_io.http1 import Http11Exchange
 
 
 async def run(task: Task) -> None:
-    """Hand the flow what happens, and do what it commands, until it is over."""
+    """Deliver events to the flow and carry out its commands until it is finished."""
     link: Link
     sent, inbox = 0, DeferredQueue[Event]()
     task.stop = lambda: inbox.put(Cancel())
@@ -52,7 +52,7 @@ async def run(task: Task) -> None:
 
 
 class Link(Protocol, TimeoutMixin):
-    """Sends one request, and tells what comes of it."""
+    """Sends one request, and reports its events."""
 
     def __init__(self, http: Http11Exchange, inbox: DeferredQueue[Event]) -> None:
         self.http, self.inbox = http, inbox
@@ -66,15 +66,15 @@ class Link(Protocol, TimeoutMixin):
         self.transport.write(self.http.begin())
 
     def dataReceived(self, data: bytes) -> None:
-        self.tell(self.http.receive(data))
+        self.push(self.http.receive(data))
 
     def timeoutConnection(self) -> None:
-        self.tell(self.http.end(TimeoutError()))
+        self.push(self.http.end(TimeoutError()))
 
     def connectionLost(self, reason: Failure) -> None:
-        self.tell(self.http.end(None if reason.check(ConnectionDone) else reason.value))
+        self.push(self.http.end(None if reason.check(ConnectionDone) else reason.value))
 
-    def tell(self, events: Sequence[Event]) -> None:
+    def push(self, events: Sequence[Event]) -> None:
         for event in events:
             self.inbox.put(event)
         self.setTimeout(None if self.http.is_over else self.http.timeout)

@@ -1,9 +1,9 @@
 """Runs the rules of event streams over modelwire's decoder and those of other libraries: `docs/conformance.md`.
 
     python docs/tools/event_stream_conformance.py                  write the page
-    python docs/tools/event_stream_conformance.py --show NAME      what that library makes of cases it reads otherwise
+    python docs/tools/event_stream_conformance.py --show NAME      show the cases that a library decodes differently
 
-The rules are those of `tests/event_stream_rules.py`. The other libraries get environments of their own, beside ours:
+The rules are in `tests/support/event_stream_rules.py`. The other libraries have separate environments:
 `benchmarks/peers.py` makes the one for Python, npm the one for JavaScript.
 """
 
@@ -36,7 +36,7 @@ CASES = dict(all_cases())
 
 
 class Reading(NamedTuple):
-    """What came out of a stream. The time and the last id are None where the decoder has no way to tell."""
+    """The result of a stream. The time and the last id are None if the decoder cannot report them."""
 
     events: tuple[tuple[str, ...], ...]
     retry: object
@@ -45,7 +45,7 @@ class Reading(NamedTuple):
 
 
 class Library(NamedTuple):
-    """A decoder: how it is called, and what it made of each cut of each case."""
+    """A decoder: how it is called, and its result for each cut of each case."""
 
     name: str
     version: str
@@ -53,7 +53,7 @@ class Library(NamedTuple):
     readings: list[list[Reading]]
 
     def wrong(self) -> Iterator[tuple[str, Reading]]:
-        """The cases that it reads otherwise, with the first reading that differs."""
+        """The cases that it decodes differently, with the first different result."""
         for (name, case), readings in zip(CASES.items(), self.readings, strict=True):
             for reading in readings:
                 if not is_right(reading, case):
@@ -62,9 +62,9 @@ class Library(NamedTuple):
 
 
 def is_right(reading: Reading, case: Case) -> bool:
-    """Whether this is what the standard says, as far as the decoder tells."""
+    """True if a result is what the standard says, as far as the decoder reports it."""
     retry = reading.retry
-    # A decoder that tells of times only with an event has told nothing of one that no event follows.
+    # A decoder that reports times only with an event cannot report one that no event follows.
     if retry is None and (not case.events or b"retry" in case.stream.rpartition(b"\n\n")[2]):
         retry = case.retry
     if isinstance(retry, int | float):
@@ -78,7 +78,7 @@ def is_right(reading: Reading, case: Case) -> bool:
 
 
 def places_to_cut(stream: bytes) -> list[list[int]]:
-    """Nowhere, everywhere, and once in every way; only once in some ways if the stream is long."""
+    """Cuts of a stream: none, at every byte, and at one byte (at some of them if the stream is long)."""
     once = range(1, len(stream)) if len(stream) < 200 else [*range(1, 30), *range(len(stream) - 30, len(stream))]
     return [[], list(range(1, len(stream))), *([place] for place in once)]
 
@@ -97,7 +97,7 @@ def _read(stream: bytes, places: list[int]) -> Reading:
 
 
 def theirs() -> Iterator[Library]:
-    """Every other library that can be had here."""
+    """Every other library that can be installed here."""
     python = import_module("peers").peer_python()
     yield from _ask([str(python), str(Path(__file__).parent / "conformance" / "python_decoders.py")])
     package = _npm_package()
@@ -106,7 +106,7 @@ def theirs() -> Iterator[Library]:
 
 
 def _npm_package() -> Path | None:
-    """The folder of eventsource-parser, installed first if need be; None where that cannot be done."""
+    """Install eventsource-parser if it is missing. Returns its folder, or None if that fails."""
     folder = ROOT / ".venv-peers-node"
     package = folder / "node_modules" / "eventsource-parser"
     wanted = f"eventsource-parser@{EVENTSOURCE_PARSER}"
@@ -130,19 +130,21 @@ def _ask(command: Sequence[str]) -> Iterator[Library]:
     answer = subprocess.run(command, input=json.dumps(questions), capture_output=True, text=True, timeout=600)
     if answer.returncode:
         raise SystemExit(answer.stderr)
-    for name, told in json.loads(answer.stdout).items():
-        yield Library(name, told["version"], told["call"], [[_reading(r) for r in each] for each in told["readings"]])
+    for name, result in json.loads(answer.stdout).items():
+        yield Library(
+            name, result["version"], result["call"], [[_reading(r) for r in each] for each in result["readings"]]
+        )
 
 
-def _reading(told: dict[str, Any]) -> Reading:
-    return Reading(tuple(tuple(event) for event in told["events"]), told["retry"], None, told["error"])
+def _reading(result: dict[str, Any]) -> Reading:
+    return Reading(tuple(tuple(event) for event in result["events"]), result["retry"], None, result["error"])
 
 
 # The page.
 
 
 def page_part(libraries: Sequence[Library]) -> str:
-    """What is measured, as Markdown."""
+    """The measured part of the page, as Markdown."""
     wrong = {library.name: {name for name, _ in library.wrong()} for library in libraries}
     heads = [f"{library.name} {library.version}" for library in libraries]
     lines = [_row(["Rule", "Cases", *heads]), "|---|--:|" + "--:|" * len(libraries)]
@@ -177,7 +179,7 @@ def _listed(wrong: set[str]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the page, or show what one library does."""
+    """Write the page, or show the differences of one library."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--show", metavar="NAME")
     asked = parser.parse_args(arguments)

@@ -1,8 +1,8 @@
-"""Records `modelwire demo` as it runs, and draws its terminal: `docs/demo.svg`.
+"""Records the output of `modelwire demo`, and draws it as a terminal: `docs/demo.svg`.
 
     python docs/tools/record_demo.py
 
-The providers between the first and the last are left out of the picture, which says so.
+The picture shows the first and the last provider, and says that others are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DESCRIPTION = """A terminal in which the command "modelwire demo" runs every pro
 
 
 def record() -> str:
-    """What the command writes to a terminal."""
+    """Run the command in a terminal, and return its output."""
     ours, theirs = pty.openpty()
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -47,12 +47,12 @@ def record() -> str:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how Linux says that the other end of a terminal is closed
+    except OSError:  # on Linux: the other end of the terminal is closed
         return b""
 
 
 def shorten(screen: Text) -> list[Text]:
-    """The lines to be drawn: all but what the providers between the first and the last said."""
+    """The lines to draw: all but those of the providers between the first and the last."""
     lines = list(screen.split("\n", allow_blank=True))
     places = [next(number for number, line in enumerate(lines) if line.plain == label) for label in LABELS]
     left_out = Text(f"… {', '.join(LABELS[1:-1])} …", style="italic dim")

@@ -1,8 +1,8 @@
-"""Logs in to the emulated Hailuo AI as a person does, and draws what there is to see: `login.svg` and `login.png`.
+"""Logs in to the emulated Hailuo AI as a person does, and takes the pictures `login.svg` and `login.png`.
 
     python docs/tools/record_login.py
 
-It needs the extra `login`, Chromium, and a display; where there is none, Debian's package `xvfb` has one.
+It needs the extra `login`, Chromium, and a display, or else Debian's package `xvfb`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @contextmanager
 def display() -> Iterator[str]:
-    """The display that there is, or one that nobody sees."""
+    """The display of this machine, or a virtual one."""
     if os.environ.get("DISPLAY"):
         yield os.environ["DISPLAY"]
         return
@@ -55,7 +55,7 @@ def display() -> Iterator[str]:
 
 
 def install_browser(folder: Path) -> None:
-    """Put a browser first on the path, which is Chromium with a door for the person in this script."""
+    """Write a program, first on the path, that starts Chromium with a debugging port for this script."""
     program = folder / "google-chrome-stable"
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     program.write_text(f'#!/bin/sh\nexec {chromium} --remote-debugging-port=0 "$@"\n', encoding="utf-8")
@@ -63,7 +63,7 @@ def install_browser(folder: Path) -> None:
 
 
 def wait_for(find: Callable[[], T | None]) -> T:
-    """What is found in the end."""
+    """Call `find` until it finds something, and return that."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         found = find()
@@ -74,7 +74,7 @@ def wait_for(find: Callable[[], T | None]) -> T:
 
 
 def log_in(folder: Path) -> None:
-    """Be the person: take a picture of the page, fill in the form."""
+    """Act as the person: take a picture of the page, and fill in the form."""
     file = wait_for(lambda: next(folder.glob("playwright*profile*/DevToolsActivePort"), None))
     port = wait_for(file.read_text).split("\n")[0]
     with sync_playwright() as playwright:
@@ -88,7 +88,7 @@ def log_in(folder: Path) -> None:
 
 
 def record(environment: dict[str, str], folder: Path) -> Iterator[Text]:
-    """Each command, and what it writes."""
+    """The commands and their output."""
     for command in COMMANDS:
         run = command.replace("modelwire", f"{sys.executable} -c 'from modelwire_io.cli import main; main()'", 1)
         process = subprocess.Popen(run, shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -98,7 +98,7 @@ def record(environment: dict[str, str], folder: Path) -> Iterator[Text]:
         if process.returncode:
             raise SystemExit(written)
         yield typed(command)
-        # Whoever records this as root gets a line more.
+        # Left out: a warning that root gets.
         yield from (Text(line) for line in written.splitlines() if "you are root" not in line)
         yield Text()
 
@@ -117,7 +117,7 @@ def main() -> None:
             "HAILUO_BASE_URL": server.providers["hailuo"],
         }
         lines = [*record(environment, folder)][:-1]
-        # A home that the reader has as well.
+        # Show the temporary home folder as ~.
         shortened = (Text(line.plain.replace(str(folder), "~"), spans=line.spans) for line in lines)
         draw(DOCS / "login.svg", shortened, title="modelwire login hailuo", description=DESCRIPTION)
 

@@ -1,11 +1,11 @@
 """Draws the states of every flow from the source: `docs/states/*.svg`, and the tables of `docs/states.md`.
 
     python docs/tools/state_diagrams.py            write them
-    python docs/tools/state_diagrams.py --check    fail where they are not what the source says
+    python docs/tools/state_diagrams.py --check    fail if they differ from the source
 
-A phase is a method that is annotated `-> Steps`. Its transitions are its `return self.NAME`, also those of a plain
-method annotated `-> Phase` whose call it returns. It ends the flow with `return None`, or by falling off its end. Its
-failures are what it raises, itself or in the plain methods that it uses. The source is parsed, never imported.
+A phase is a method annotated `-> Steps`. Its transitions are its `return self.NAME`, and those of a plain method
+annotated `-> Phase` whose call it returns. `return None`, or no return at all, ends the flow. Its failures are the
+exceptions that it raises, itself or in the plain methods that it calls. The source is parsed, never imported.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ WAITS = ("fetch", "stream", "evaluate", "sleep")
 Method = ast.FunctionDef
 
 
-# What the source says.
+# The states, read from the source.
 
 
 class Transition(NamedTuple):
-    """From a phase to another, or to the end. `via` is the method that chooses; `when` the conditions on the way."""
+    """From a phase to another, or to the end. `via` is the method that chooses, `when` its conditions."""
 
     source: str
     target: str
@@ -41,14 +41,14 @@ class Transition(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """What a phase waits for: `fetch` or `stream` and the request, `evaluate` and the script, `sleep` and how long."""
+    """A wait of a phase: `fetch` or `stream` and the request, `evaluate` and the script, `sleep` and the seconds."""
 
     kind: str
     what: str
 
 
 class Statuses(NamedTuple):
-    """Those of a job that a phase follows: on its way, at its end, and the failure that any other is."""
+    """The statuses of a job that a phase polls: unfinished, finished, and the failure for any other."""
 
     on_way: tuple[str, ...] = ()
     at_end: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ def read_flows(path: Path) -> Iterator[FlowStates]:
 
 
 def _tables(statement: ast.stmt) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """A dict with constant keys that is given a name."""
+    """A dict with constant keys that a statement assigns: its name and its keys."""
     if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict):
         keys = tuple(str(key.value) for key in statement.value.keys if isinstance(key, ast.Constant))
         for target in statement.targets:
@@ -130,11 +130,11 @@ def _transitions(
             elif name in phases:
                 yield Transition(source, name, via, where)
             else:
-                raise SystemExit(f"line {statement.lineno}: {ast.unparse(statement)!r} is no transition")
+                raise SystemExit(f"line {statement.lineno}: {ast.unparse(statement)!r} is not a transition")
 
 
 def _returned(body: Sequence[ast.stmt], when: tuple[str, ...]) -> Iterator[tuple[ast.Return, tuple[str, ...]]]:
-    """Every `return` of a body, with the conditions around it."""
+    """Every returned expression of a body, with the conditions around it."""
     for statement in body:
         match statement:
             case ast.Return():
@@ -164,7 +164,7 @@ def _negated(test: ast.expr) -> str:
 
 
 def _own_name(value: ast.expr) -> str:
-    """NAME of `self.NAME`; empty for anything else."""
+    """NAME of `self.NAME`, or an empty string."""
     is_own = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "self"
     return value.attr if is_own and isinstance(value, ast.Attribute) else ""
 
@@ -191,7 +191,7 @@ def _waits(phase: Method) -> Iterator[Wait]:
 
 
 def _waited_for(argument: ast.expr, *, is_request: bool) -> str:
-    """The method that builds the request, the script, or how long a pause is."""
+    """The method that builds the request, the script, or the seconds of a pause."""
     if is_request:
         return next(name for node in ast.walk(argument) if isinstance(node, ast.expr) and (name := _own_name(node)))
     return ast.unparse(argument).removeprefix("self.")
@@ -208,14 +208,14 @@ def _failures(method: Method, methods: dict[str, Method], phases: set[str], seen
 
 
 def _failures_in(node: ast.stmt) -> Iterator[str]:
-    """What is raised in a statement, by name."""
+    """The names of the exceptions that a statement raises."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Raise) and isinstance(inner.exc, ast.Call) and isinstance(inner.exc.func, ast.Name):
             yield inner.exc.func.id
 
 
 def _statuses(phase: Method, tables: dict[str, tuple[str, ...]]) -> Statuses:
-    """A table of statuses that the job's must be in, or it fails; and the single ones with which it ends."""
+    """The statuses of a job: the table that must contain it, and the single ones that end it."""
     on_way: tuple[str, ...] = ()
     at_end: list[str] = []
     failure = ""
@@ -236,7 +236,7 @@ def _statuses(phase: Method, tables: dict[str, tuple[str, ...]]) -> Statuses:
 
 
 def page_part(flows: Sequence[FlowStates]) -> str:
-    """The part of the page that is written here."""
+    """The generated part of the page."""
     return "\n".join(_section(flow) for flow in flows)
 
 
@@ -278,14 +278,14 @@ def _alternative(flow: FlowStates) -> str:
     return f"The states of {flow.name}: {', '.join(phase.name for phase in flow.phases)}"
 
 
-# The picture: phases in a column, what leads on to the next one straight down, what goes back in lanes on the left,
-# what skips a phase in lanes on the right. All that leads to one phase shares a lane.
+# The picture: phases in a column. Transitions to the next phase go straight down, transitions back use lanes on the
+# left, transitions that skip a phase use lanes on the right. Transitions to one phase share a lane.
 
 PAD = 24
 GAP = 58  # between two phases
 LINE = 19  # of text
 LANE = 22
-LABEL = 104  # between a phase and its first lane: room for the name of the method that chooses
+LABEL = 104  # between a phase and its first lane, with room for the name of the choosing method
 DOT = 9
 INSIDE = 16
 SMALL, LARGE = 7.3, 9.4  # the width of a character
@@ -320,7 +320,7 @@ STYLE = """
 
 
 class Box(NamedTuple):
-    """Where a phase is drawn, and the lines of text in it."""
+    """The place of a phase in the picture, and its lines of text."""
 
     phase: Phase
     x: float
@@ -392,7 +392,7 @@ def _order(flow: FlowStates) -> dict[str, int]:
 
 
 def _sources(flow: FlowStates, target: str, side: int) -> list[Transition]:
-    """What leads to a phase in the lane on that side, one transition from each phase and method."""
+    """The transitions to a phase in the lane on that side, one from each phase and method."""
     order = _order(flow)
     found: dict[tuple[str, str], Transition] = {}
     for phase in flow.phases:
@@ -474,7 +474,7 @@ def _box(box: Box) -> list[str]:
 
 
 def _pills(x: float, y: float, phase: Phase) -> list[str]:
-    """The statuses of a job in a row: those on its way lead to one another in both directions, then to its end."""
+    """The statuses of a job in a row: unfinished ones with arrows in both directions, then the last one."""
     parts = []
     on_way, at_end, _ = phase.statuses
     for number, status in enumerate((*on_way, *at_end)):
@@ -494,7 +494,7 @@ def _pills(x: float, y: float, phase: Phase) -> list[str]:
 
 
 def _straight(flow: FlowStates, boxes: list[Box], end_y: float, middle: float) -> list[str]:
-    """What leads from a phase to the next."""
+    """The transitions from a phase to the next."""
     order = _order(flow)
     parts = []
     for box in boxes:
@@ -511,10 +511,10 @@ def _straight(flow: FlowStates, boxes: list[Box], end_y: float, middle: float) -
 def _lane(
     flow: FlowStates, boxes: list[Box], target: str, x: float, side: int, end_y: float, middle: float
 ) -> list[str]:
-    """All that leads to one phase on one side: from each phase to the lane, along it, and in once."""
+    """The transitions to one phase on one side: from each phase to the lane, along it, and into the phase once."""
     order = _order(flow)
     lanes = _lanes(flow)[0 if side < 0 else 1]
-    halos: list[str] = []  # of all of them, below all of them: what joins is not to look cut
+    halos: list[str] = []  # one line for all, drawn first, so that joints do not look cut
     wires: list[str] = []
     if target == END:
         entry, inside = end_y, middle + DOT
@@ -523,7 +523,7 @@ def _lane(
         entry, inside = box.y + 20, box.x + (box.width if side > 0 else 0)
     for transition in _sources(flow, target, side):
         box = boxes[order[transition.source]]
-        # Ports of a phase: going back the inner lane leaves highest, going on the outer one does.
+        # Ports of a phase: transitions back leave highest by the inner lane, transitions forward by the outer one.
         ports = [lane for lane in lanes if any(s.source == transition.source for s in _sources(flow, lane, side))]
         number = ports.index(target) if side < 0 else len(ports) - 1 - ports.index(target)
         level = box.y + 40 + 21 * number
@@ -569,7 +569,7 @@ def _sign(number: float) -> int:
 
 
 def wanted() -> dict[Path, str]:
-    """Every file that this writes, and what must be in it."""
+    """The generated files, and their contents."""
     flows = [flow for path in FILES for flow in read_flows(path)]
     intro, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
@@ -579,7 +579,7 @@ def wanted() -> dict[Path, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files, or see that they are current; the exit code."""
+    """Write the files, or check that they are current. Returns the exit code."""
     files = wanted()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     stale += [path for path in (DOCS / "states").glob("*.svg") if path not in files]

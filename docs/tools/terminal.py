@@ -1,4 +1,4 @@
-"""A terminal drawn as a picture that can also be read aloud."""
+"""A picture of a terminal, as SVG that a screen reader can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THEME = TerminalTheme(
     (230, 237, 243),
     [(72, 79, 88), (255, 123, 114), (63, 185, 80), (210, 153, 34)] * 2,
 )
-# No font is fetched from anywhere: whoever looks has one of these, and every piece of text is told how wide it is.
+# No font is fetched. Every reader has one of these fonts, and every text has an explicit width.
 TEMPLATE = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="rich-terminal" viewBox="0 0 {width} {height}" role="img"
     aria-labelledby="title description">
@@ -53,7 +53,7 @@ def typed(command: str) -> Text:
 
 
 def draw(picture: Path, lines: Iterable[Text], *, title: str, description: str) -> None:
-    """Draw these lines."""
+    """Write a picture of these lines."""
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     for line in lines:
         console.print(line, overflow="fold")

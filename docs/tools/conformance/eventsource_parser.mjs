@@ -1,6 +1,6 @@
-// Event streams read by eventsource-parser, which needs text: a TextDecoder makes it of the bytes, as its readme says,
-// and leaves the byte order mark to the parser, which drops one itself.
-// The same questions and answers as python_decoders.py. Run with the folder of the package as the argument.
+// Event streams read by eventsource-parser, which needs text: a TextDecoder decodes the bytes, as its readme says, and
+// leaves the byte order mark to the parser, which drops one itself.
+// Input and output are those of python_decoders.py. The argument is the folder of the package.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 """Event streams read by the decoders of other Python libraries; run in an environment that has them.
 
-Reads a JSON list of streams from stdin: `stream` in base64, and `cuts`, each a list of the places to cut it at. Writes
-an object: for each library its version, how it is called, and what came out of each cut of each stream.
+Reads a JSON list of streams from stdin: `stream` in base64, and `cuts`, each a list of offsets. Writes an object: for
+each library its version, how it is called, and the result for each cut of each stream.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-# What a library gives for chunks of bytes: events with `event`, `data`, `id` and `retry`.
+# A function from chunks of bytes to events with `event`, `data`, `id` and `retry`.
 Decode = Callable[[Iterator[bytes]], Iterable[Any]]
 
 HEADERS = {"content-type": "text/event-stream"}
@@ -63,7 +63,7 @@ LIBRARIES: dict[str, Decode] = {
 
 
 def read(decode: Decode, chunks: list[bytes]) -> dict[str, Any]:
-    """What came out. The caller remembers ids and times, where an event does not say that there is none."""
+    """The result of a library. Ids and times of earlier events are remembered if an event has None."""
     events: list[list[str]] = []
     retry: object = None
     last_id = ""
@@ -73,18 +73,18 @@ def read(decode: Decode, chunks: list[bytes]) -> dict[str, Any]:
             last_id = last_id if event.id is None else event.id
             retry = retry if event.retry is None else _time(event.retry)
             events.append([event.event or "message", event.data, last_id])
-    except Exception as raised:  # whatever a library raises is what it made of the stream
+    except Exception as raised:  # an exception of the library is its result
         error = type(raised).__name__
     return {"events": events, "retry": retry, "error": error}
 
 
-def _time(told: object) -> object:
-    """A time that a library gives as the text that came is what it says, if it says a time."""
-    return int(told[-4000:]) if isinstance(told, str) and told.isascii() and told.isdigit() else told
+def _time(value: object) -> object:
+    """A time as a number, if the library gives it as digits."""
+    return int(value[-4000:]) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
-    """The stream in pieces."""
+    """The chunks of a stream."""
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
