@@ -32,6 +32,13 @@ def resolve_model(models: Models, model: str | None, default: str | None, provid
 
 
 @dataclass(kw_only=True)
+class ListingFlow(Flow):
+    """A flow that asks the service for its models: one `ModelsListed`."""
+
+    default_timeout: ClassVar[float] = 60.0
+
+
+@dataclass(kw_only=True)
 class ModelFlow(Flow):
     """A flow that asks one model. `model` is one of `models`, or `default_model` if it is None.
 

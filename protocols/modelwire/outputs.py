@@ -94,6 +94,12 @@ class UsageReported(msgspec.Struct, frozen=True, tag=True, gc=False):
     output_tokens: int
 
 
+class ModelsListed(msgspec.Struct, frozen=True, tag=True):
+    """The models that the service has, by the names that it calls them."""
+
+    models: tuple[str, ...]
+
+
 class Restarted(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The answer starts again from its first character: discard the text emitted before this."""
 
@@ -110,5 +116,6 @@ Output = (
     | ImageReady
     | ImageReceived
     | UsageReported
+    | ModelsListed
     | Restarted
 )

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from .chat import ChatFlow
+from .emulators.emulator import MakeEmulator
 from .engine.snapshot import struct_of_field
 from .errors import InvalidInput
 from .flow import Flow
 from .http import Request, join_url, origin
 from .image import ImageFlow
 from .login import LoginFlow
+from .models import ListingFlow
 from .names import find_name, require_utf8
-
-if TYPE_CHECKING:
-    from .emulators.emulator import Behaviour, Emulator
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -28,7 +27,8 @@ Kind = Literal["chat", "image"]
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One service under one name, with one set of credentials.
 
-    `chat`, `image` and `login` are its flows; a service may lack any of them. Each takes `options` and `endpoints`.
+    `chat`, `image`, `login` and `listing` (of the models that the service has) are its flows. Each takes `options` and
+    `endpoints`. A service has a chat or an image flow; it may lack the others.
     Options, credentials and models are declared in the flows alone. `endpoints` says where the service is: fields
     that hold a URL are hosts, all others paths.
 
@@ -44,7 +44,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     chat: type[ChatFlow] | None = None
     image: type[ImageFlow] | None = None
     login: type[LoginFlow] | None = None
-    emulator: Callable[[Behaviour, bytes], Emulator] | None = None
+    listing: type[ListingFlow] | None = None
+    emulator: MakeEmulator | None = None
     endpoints: msgspec.Struct
     secret_field: str = ""
     environment: dict[str, tuple[str, ...]] = {}

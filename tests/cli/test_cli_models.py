@@ -15,7 +15,7 @@ from modelwire.emulators import Behaviour
 from modelwire.emulators.parts.model_answers import answer_to
 from modelwire.errors import InvalidInput
 from modelwire.providers.arta import ArtaImage
-from modelwire_io.cli.commands import models as models_command
+from modelwire_io.cli import plugins
 from modelwire_io.emulation import EmulatorServer
 
 QUICK = Behaviour(pause=0.0, queue=0.0, work=0.0)
@@ -41,8 +41,8 @@ def test_a_broken_plugin_does_not_hide_the_others(inside: Inside, monkeypatch: p
     def load(name: str) -> None:
         raise InvalidInput(f"the provider {name!r} does not load")
 
-    monkeypatch.setattr(models_command, "plugin_names", lambda: ["broken"])
-    monkeypatch.setattr(models_command, "load_provider", load)
+    monkeypatch.setattr(plugins, "plugin_names", lambda: ["broken"])
+    monkeypatch.setattr(plugins, "load_provider", load)
     result = inside.run("models")
     assert (result.code, result.err) == (0, "modelwire: the provider 'broken' does not load\n")
     assert "cromicle" in result.out

@@ -31,6 +31,7 @@ from modelwire.outputs import (
     ImageReceived,
     JobAccepted,
     LoginRequired,
+    ModelsListed,
     Output,
     Restarted,
     StatusChanged,
@@ -85,6 +86,7 @@ OUTPUTS: list[Output] = [
     ImageReady("https://a.example/1.png", 0),
     ImageReceived("https://a.example/1.png", b"\x89PNGS3cret", "image/png"),
     UsageReported(1, 2),
+    ModelsListed(("a", "b")),
     Restarted(),
 ]
 EVERY = [

@@ -7,6 +7,7 @@ checked a signature, the check would prove nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -70,3 +71,6 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_BEHAVIOUR = Behaviour()
+
+# Makes an emulator. The bytes are its entropy: credentials that it issues are derived from them.
+MakeEmulator = Callable[[Behaviour, bytes], Emulator]

@@ -110,6 +110,12 @@ class ClientBase(ABC, Generic[TransportT, ChatT, ImageJobT]):
         """The page on which a person logs in. Raises `InvalidInput` if the provider has none."""
         return self._settings.factory.login_url(load_provider(provider))
 
+    def _listing(self, provider: str) -> ReadyFlow | list[str]:
+        """The flow that asks for the models, or the models if the provider declares them."""
+        found = load_provider(provider)
+        ready = self._settings.factory.listing(found)
+        return [model for flow in found.flows.values() for model in flow.models or ()] if ready is None else ready
+
     @abstractmethod
     def _open_transport(self) -> TransportT: ...
 

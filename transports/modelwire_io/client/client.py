@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import anyio.to_thread
 
-from modelwire.outputs import Output
+from modelwire.outputs import ModelsListed, Output
 from modelwire_io.browsers.threaded import ThreadedBrowser
 from modelwire_io.drive import AsyncTransport, Browser, Transport
 from modelwire_io.store.recordings import RecordPath
@@ -32,6 +32,17 @@ class Client(ClientBase[Transport, Chat, ImageJob]):
 
     Threads may share one. In async code use `AsyncClient`: this one blocks the event loop.
     """
+
+    def models(self, provider: str) -> list[str]:
+        """The models of a provider: those that it declares, or those that its service lists when asked.
+
+        Empty if any name is accepted and the service cannot be asked. Raises the `FlowFailed` of a failure.
+        """
+        listing = self._listing(provider)
+        if isinstance(listing, list):
+            return listing
+        with FlowRun(listing, self.transport) as run:
+            return [model for output in run if isinstance(output, ModelsListed) for model in output.models]
 
     def log_in(self, provider: str, credentials: CredentialsInput) -> None:
         """Store credentials that a person supplied, for later chats and jobs.
@@ -114,6 +125,17 @@ class AsyncClient(ClientBase[AsyncTransport, AsyncChat, AsyncImageJob]):
     when the loop ends. A chat or a job stays in the event loop in which it began: elsewhere it raises
     `LocalProtocolError`.
     """
+
+    async def models(self, provider: str) -> list[str]:
+        """The models of a provider: those that it declares, or those that its service lists when asked.
+
+        Empty if any name is accepted and the service cannot be asked. Raises the `FlowFailed` of a failure.
+        """
+        listing = self._listing(provider)
+        if isinstance(listing, list):
+            return listing
+        async with AsyncFlowRun(listing, self.transport) as run:
+            return [model async for output in run if isinstance(output, ModelsListed) for model in output.models]
 
     async def log_in(self, provider: str, credentials: CredentialsInput) -> None:
         """Store credentials that a person supplied, for later chats and jobs.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -15,6 +16,7 @@ from modelwire.catalog import split_model
 from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
 from modelwire.formats.browser_export import parse_export
+from modelwire.http import without_query
 from modelwire.json import convert_input
 from modelwire.limits import Limits
 from modelwire.login import LoginFlow
@@ -45,7 +47,8 @@ class ReadyFlow(NamedTuple):
 class FlowFactory:
     """Makes flows from the settings of a client and the arguments of a call.
 
-    `base_url` is one for every provider, or one by name. `timeout` is seconds for a whole flow.
+    `base_url` is one for every provider, or one by name. `timeout` is seconds for a whole flow. `emulated_url` gives
+    the address of a provider's emulator, and replaces all other addresses.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class FlowFactory:
         limits: Limits,
         store: Store,
         environment: Mapping[str, str],
+        emulated_url: Callable[[Provider], str] | None = None,
     ) -> None:
         if timeout is not None and not 0 < timeout < 1e9:
             raise InvalidInput("the timeout must be a number of seconds, more than 0")
@@ -65,6 +69,7 @@ class FlowFactory:
         # A store without locks is used by this client alone.
         self._locks: LockingStore = store if isinstance(store, LockingStore) else Locks()
         self._environment = environment
+        self._emulated_url = emulated_url
 
     def chat(
         self,
@@ -85,9 +90,7 @@ class FlowFactory:
         if conversation is not None:
             if provider.conversation is None:
                 raise InvalidInput(f"{provider.label} keeps no conversations: pass the history as messages")
-            arguments["conversation"] = convert_input(
-                conversation, provider.conversation, "parts of the conversation"
-            )
+            arguments["conversation"] = convert_input(conversation, provider.conversation, "parts of the conversation")
         return self._make(provider, flow, model_name, credentials, options, arguments)
 
     def image(
@@ -116,6 +119,7 @@ class FlowFactory:
             raise InvalidInput(
                 f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
             )
+        self._conceal_query(flow, provider)
         return ReadyFlow(flow, provider, origin, self._limits, stored)
 
     def login(self, provider: Provider, options: Mapping[str, Any]) -> ReadyFlow:
@@ -123,6 +127,25 @@ class FlowFactory:
         origin = self.origin(provider)
         stored = self._stored(provider, origin, None)
         return ReadyFlow(self._login(provider, options), provider, origin, self._limits, stored)
+
+    def listing(self, provider: Provider) -> ReadyFlow | None:
+        """The flow that asks the service for its models; None if the provider has none."""
+        if provider.listing is None:
+            return None
+        origin = self.origin(provider)
+        stored = self._stored(provider, origin, None)
+        arguments: dict[str, Any] = {}
+        if provider.credentials is not None:
+            arguments["credentials"] = self._credentials(provider, stored, None)
+        make_listing = cast("Callable[..., Flow]", provider.listing)
+        flow = make_listing(
+            endpoints=self._endpoints(provider),
+            limits=self._limits,
+            **self._options(provider, provider.listing, {}),
+            **arguments,
+        )
+        self._conceal_query(flow, provider)
+        return ReadyFlow(flow, provider, origin, self._limits, stored)
 
     def login_url(self, provider: Provider) -> str:
         """The page on which a person logs in. Raises `InvalidInput` if the provider has none."""
@@ -149,14 +172,24 @@ class FlowFactory:
         return True
 
     def base_url(self, provider: Provider) -> str | None:
-        """The base URL that replaces a provider's hosts, or None for its own."""
+        """The base URL that replaces a provider's hosts, or None for its own.
+
+        Raises `InvalidInput` if every provider is to be emulated, and this one has no emulator.
+        """
+        if self._emulated_url is not None:
+            return self._emulated_url(provider)
         argument = self._base_url.get(provider.name) if isinstance(self._base_url, Mapping) else self._base_url
         return argument or self._first_variable(provider, "base_url")
 
     def origin(self, provider: Provider) -> str:
         """The address under which credentials are stored. Raises `InvalidInput` for a base URL that is not valid."""
         self._endpoints(provider)
-        return (self.base_url(provider) or provider.website).rstrip("/")
+        return without_query(self.base_url(provider) or provider.website).rstrip("/")
+
+    def _conceal_query(self, flow: Flow, provider: Provider) -> None:
+        """Hide the values in the query of a base URL: they may be keys."""
+        for _, value in parse_qsl(urlsplit(self.base_url(provider) or "").query):
+            flow.conceal(value)
 
     def _choose(self, model: str, kind: Kind) -> tuple[Provider, type[ModelFlow], str | None]:
         name, model_name = split_model(model)
@@ -190,6 +223,7 @@ class FlowFactory:
             **self._options(provider, flow, options),
             **arguments,
         )
+        self._conceal_query(made, provider)
         return ReadyFlow(made, provider, origin, self._limits, stored)
 
     def _login(self, provider: Provider, options: Mapping[str, Any]) -> LoginFlow:
@@ -197,11 +231,13 @@ class FlowFactory:
             how = f"supply your own {provider.secret_field.replace('_', ' ')}" if provider.secret_field else "ask away"
             raise InvalidInput(f"{provider.label} has no page to log in on: {how}")
         make_login = cast("Callable[..., LoginFlow]", provider.login)
-        return make_login(
+        flow = make_login(
             endpoints=self._endpoints(provider),
             limits=self._limits,
             **self._options(provider, provider.login, options),
         )
+        self._conceal_query(flow, provider)
+        return flow
 
     def _options(self, provider: Provider, flow: type[Flow], options: Mapping[str, Any]) -> dict[str, Any]:
         """The argument `options` of a flow: empty if the flow has none and none are given."""

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
+from modelwire.errors import InvalidInput, LocalProtocolError
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.names import find_name
+from modelwire.provider import Provider
 from modelwire_io.drive import Browser
 from modelwire_io.store.credentials import FileStore, MemoryStore, Store, credentials_directory
 
@@ -62,9 +64,10 @@ class ClientSettings:
         self.emulator: EmulatorServer | None = None
         # Threads share a client: the first to need the transport makes it.
         self.lock = threading.Lock()
-        if configuration.get("emulate"):
-            base_url, environment = self._start_emulator(), {}
-            store = _emulated_store(base_url)
+        is_emulated = bool(configuration.get("emulate"))
+        if is_emulated:
+            environment = {}
+            store = _emulated_store(self._start_emulator())
         self.store = FileStore(credentials_directory()) if store is None else store
         try:
             self.factory = FlowFactory(
@@ -73,6 +76,7 @@ class ClientSettings:
                 limits=configuration.get("limits", DEFAULT_LIMITS),
                 store=self.store,
                 environment=environment,
+                emulated_url=self._emulated_url if is_emulated else None,
             )
         except BaseException:
             self.stop_emulator()
@@ -83,6 +87,16 @@ class ClientSettings:
 
         self.emulator = EmulatorServer()
         return self.emulator.__enter__().providers
+
+    def _emulated_url(self, provider: Provider) -> str:
+        server = self.emulator
+        if server is None:
+            raise LocalProtocolError("the emulators of this client have stopped: it is closed")
+        if provider.name in server.providers:
+            return server.providers[provider.name]
+        if provider.emulator is None:
+            raise InvalidInput(f"{provider.label} has no emulator: choose another provider, or do not emulate")
+        return server.add(provider.name, provider.emulator)
 
     def browser(self) -> Browser:
         """A browser window for a login. Raises `InvalidInput` if there can be none."""

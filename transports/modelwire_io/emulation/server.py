@@ -7,7 +7,7 @@ with EmulatorServer() as server:
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -16,12 +16,13 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup, TaskStatus
 from anyio.from_thread import start_blocking_portal
 
-from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour
+from modelwire.emulators import EMULATORS
+from modelwire.emulators.emulator import DEFAULT_BEHAVIOUR, Behaviour, MakeEmulator
 from modelwire.errors import InvalidInput
 
 from .connection import Connection
 from .journal import Journal, RequestRecord
-from .site import EmulatedSite, provider_urls
+from .site import EmulatedSite
 
 HOST = "127.0.0.1"
 # Seconds: the pause after a connection could not be accepted, most often for lack of file descriptors.
@@ -43,7 +44,8 @@ class EmulatorServer:
     def __init__(self, *, port: int = 0, behaviour: Behaviour = DEFAULT_BEHAVIOUR) -> None:
         self.url = ""
         self._journal = Journal()
-        self._serve = partial(serve, port=port, behaviour=behaviour, journal=self._journal)
+        self._makers: dict[str, MakeEmulator] = dict(EMULATORS)
+        self._serve = partial(serve, port=port, behaviour=behaviour, journal=self._journal, makers=self._makers)
         self._running = ExitStack()
 
     def __enter__(self) -> EmulatorServer:
@@ -62,7 +64,12 @@ class EmulatorServer:
     @property
     def providers(self) -> dict[str, str]:
         """The base URL of each provider, by name."""
-        return provider_urls(self.url)
+        return {name: f"{self.url}/{name}" for name in self._makers}
+
+    def add(self, name: str, make_emulator: MakeEmulator) -> str:
+        """Serve an emulator of a third-party provider, too. Returns its base URL."""
+        self._makers[name] = make_emulator
+        return self.providers[name]
 
     @property
     def requests(self) -> list[RequestRecord]:
@@ -79,6 +86,7 @@ async def serve(
     port: int = 0,
     behaviour: Behaviour = DEFAULT_BEHAVIOUR,
     journal: Journal | None = None,
+    makers: Mapping[str, MakeEmulator] = EMULATORS,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the emulators until cancelled. `TaskGroup.start` returns the base URL once connections are accepted.
@@ -87,7 +95,7 @@ async def serve(
     """
     async with await _listen(port) as listener:
         url = f"http://{HOST}:{listener.extra(SocketAttribute.local_port)}"
-        site = EmulatedSite(url, behaviour, journal or Journal())
+        site = EmulatedSite(url, behaviour, journal or Journal(), makers)
         async with anyio.create_task_group() as connections:
             task_status.started(url)
             await _accept_all(listener, site, connections)

@@ -48,7 +48,7 @@ class Http11Exchange:
         self.request_id = command.request_id
         self.host, self.port = self.address = (route.host, route.port)
         self.tls = route.scheme == "https"
-        self.timeout = request.timeout
+        self.timeout = request.silence
         self.is_begun = False
         """True once connected. A failure before that is a failure to connect."""
         self.is_over = False

@@ -31,7 +31,8 @@ class ResponseBytes:
 
     def __init__(self) -> None:
         self.must_not_reuse = False
-        """True if bytes came after the response, or if its head has two framings (RFC 9112, 6.3)."""
+        """True if bytes came after the response, or if they would not be noticed, or if its head has two framings
+        (RFC 9112, 6.3)."""
         self._is_bodiless = False
         self._head: bytearray | None = None  # the beginning of a head; None if none is expected
         self._chunks: ChunkedReader | None = None
@@ -40,8 +41,9 @@ class ResponseBytes:
 
     def begin(self, request: bytes) -> None:
         """These bytes of a request are about to be written: the next read begins with the head of its response."""
-        # A response to HEAD has no body, whatever its headers say.
-        self._is_bodiless = request.startswith(b"HEAD ")
+        if self._head is None:
+            # The beginning of a request. A response to HEAD has no body, whatever its headers say.
+            self._is_bodiless = request.startswith(b"HEAD ")
         self._head = bytearray()
         self._chunks = self._end = self._left = None
 
@@ -75,6 +77,9 @@ class ResponseBytes:
                 self._chunks = ChunkedReader()
             elif length is not None:
                 self._left = int(length[1])
+            else:
+                # A body until the end of the connection, or a framing that h11 may accept, such as a folded header.
+                self.must_not_reuse = True
         return end.end() - before
 
     def _read_body(self, data: bytes) -> bytes:

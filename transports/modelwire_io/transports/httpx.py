@@ -24,6 +24,7 @@ from modelwire_io.net.routes import Route, find_route
 from .failures import request_failed
 from .httpx_backend import deadline_in
 from .httpx_client import (
+    HEADERS,
     PUBLIC_ONLY,
     REPEATABLE,
     TARGET,
@@ -119,7 +120,7 @@ class HttpxExchange:
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, OSError, self._sending.httpx.TransportError) as error:
+        except (FlowFailed, OSError, UnicodeError, *self._sending.errors) as error:
             return self._sending.failed(error, is_late=self._transport.clock.now() >= until)
 
     def close(self) -> None:
@@ -212,7 +213,7 @@ class AsyncHttpxExchange:
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, OSError, self._sending.httpx.TransportError) as error:
+        except (FlowFailed, OSError, UnicodeError, *self._sending.errors) as error:
             return self._sending.failed(error, is_late=False)
         if self._sending.may_have_left:
             return Woken()
@@ -292,6 +293,8 @@ class _Sending:
 
     def __init__(self, library: HttpxLibrary, command: SendRequest) -> None:
         self.httpx = library.httpx
+        # `InvalidURL` comes if a response redirects to one.
+        self.errors = (library.httpx.TransportError, library.httpx.InvalidURL)
         self.time_left = 0.0  # seconds to the deadline
         self._library = library
         self._request_id = command.request_id
@@ -361,7 +364,7 @@ class _Sending:
         is_sent = self._is_sent
         if not self._is_traced:
             # A client with a transport of its own reports no steps: only some errors say that nothing was sent.
-            is_sent = type(error).__name__ not in _CONNECT_ERRORS and not isinstance(error, FlowFailed)
+            is_sent = type(error).__name__ not in _CONNECT_ERRORS and not isinstance(error, FlowFailed | UnicodeError)
         if is_late and is_sent and isinstance(error, self.httpx.TimeoutException):
             return Woken()
         kind, detail = self._explain(error)
@@ -370,6 +373,8 @@ class _Sending:
     def _explain(self, error: Exception) -> tuple[RequestFailureKind, str]:
         if isinstance(error, self.httpx.TimeoutException):
             return "timeout", ""
+        if isinstance(error, self.httpx.InvalidURL):
+            return "protocol", "the response redirects to a URL that is not valid"
         if isinstance(error, self.httpx.ProtocolError):
             # Without the part that quotes the server, which may hold a secret.
             detail = str(error).partition(":")[0]
@@ -383,4 +388,5 @@ class _Sending:
 
 
 def _headers(response: Any) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
+    raw = response.extensions.get(HEADERS, response.headers.raw)
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)

@@ -28,6 +28,8 @@ TARGET = "modelwire_target"
 PUBLIC_ONLY = "modelwire_public_only"
 REPEATABLE = "modelwire_repeatable"
 _OWN_EXTENSIONS = (TARGET, PUBLIC_ONLY, REPEATABLE)
+# An extension of our responses: all headers. The client sees none, so it keeps no cookies and parses no redirect.
+HEADERS = "modelwire_headers"
 
 # Number and seconds. Each open stream needs a connection, so their number has no limit; idle ones are few.
 _MAX_IDLE = 100
@@ -112,7 +114,8 @@ class _Pools:
         proxy = None if url is None else parse_proxy(url)
         if not self.is_async and proxy is not None and proxy.scheme == request.url.scheme == "https":
             raise InvalidInput(
-                "blocking sockets cannot run TLS inside of TLS: use an http:// or socks5:// proxy, or AsyncHttpxTransport"
+                "blocking sockets cannot run TLS inside of TLS:"
+                " use an http:// or socks5:// proxy, or AsyncHttpxTransport"
             )
         key = _Key(
             proxy,
@@ -143,10 +146,9 @@ class _Pools:
         )
 
     def response(self, found: Any, stream: Any) -> Any:
-        """A response of httpcore in httpx's terms."""
-        return self.httpx.Response(
-            status_code=found.status, headers=found.headers, stream=stream, extensions=found.extensions
-        )
+        """A response of httpcore in httpx's terms. Its headers go past the client, which would act on some of them."""
+        extensions = {**found.extensions, HEADERS: found.headers}
+        return self.httpx.Response(status_code=found.status, stream=stream, extensions=extensions)
 
     @contextmanager
     def mapped_errors(self) -> Iterator[None]:

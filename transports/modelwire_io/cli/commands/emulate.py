@@ -11,6 +11,7 @@ import msgspec
 
 from modelwire_io.cli.advice import advised
 from modelwire_io.cli.debugging import debug_option
+from modelwire_io.cli.plugins import load_plugins
 from modelwire_io.cli.terminal import note, write_line
 from modelwire_io.emulation.server import EmulatorServer
 
@@ -31,6 +32,9 @@ def command(port: int) -> None:
     with ExitStack() as stack:
         with advised("serve"):
             server = stack.enter_context(EmulatorServer(port=port))
+        for provider in load_plugins():
+            if provider.emulator is not None:
+                server.add(provider.name, provider.emulator)
         ready = {"url": server.url, "providers": dict(server.providers)}
         write_line(msgspec.json.encode(ready).decode())
         note(f"Try: modelwire chat --base-url {server.providers['cromicle']} Hello")

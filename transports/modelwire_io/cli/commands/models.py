@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 import msgspec
 
 from modelwire.catalog import PROVIDERS
-from modelwire.errors import InvalidInput
 from modelwire.provider import Provider
 from modelwire_io.cli.debugging import debug_option
+from modelwire_io.cli.plugins import load_plugins
 from modelwire_io.cli.terminal import note, write_line
-from modelwire_io.client.plugins import load_provider, plugin_names
+from modelwire_io.client.client import Client
+from modelwire_io.client.plugins import load_provider
 
 _SERVICE = {"live": "live", "gone": "gone", "unknown": "not known"}
 
@@ -22,24 +21,18 @@ _SERVICE = {"live": "live", "gone": "gone", "unknown": "not known"}
 @debug_option
 @click.argument("provider", required=False)
 def command(provider: str | None, as_json: bool) -> None:
-    """List the providers and what is known of their services, or the models of one PROVIDER."""
+    """List the providers and what is known of their services, or the models of one PROVIDER.
+
+    A service that can list its models is asked.
+    """
     if provider is not None:
         _write_models(load_provider(provider), as_json)
         return
-    providers = [*PROVIDERS.values(), *_load_plugins()]
+    providers = [*PROVIDERS.values(), *load_plugins()]
     if as_json:
         write_line(msgspec.json.encode([_as_json(entry) for entry in providers]).decode())
     else:
         _write_table(providers)
-
-
-def _load_plugins() -> Iterator[Provider]:
-    """The providers of installed packages; of one that is broken, a note."""
-    for name in plugin_names():
-        try:
-            yield load_provider(name)
-        except InvalidInput as error:
-            note(f"modelwire: {error}")
 
 
 def _as_json(provider: Provider) -> dict[str, object]:
@@ -60,12 +53,13 @@ def _write_models(provider: Provider, as_json: bool) -> None:
     if as_json:
         write_line(msgspec.json.encode(_as_json(provider)).decode())
         return
-    for flow in provider.flows.values():
-        for model in flow.models or ():
-            suffix = "  (default)" if model == flow.default_model else ""
+    defaults = {flow.default_model for flow in provider.flows.values()}
+    with Client() as client:
+        for model in client.models(provider.name):
+            suffix = "  (default)" if model in defaults else ""
             write_line(f"{provider.name}/{model}{suffix}")
-        if flow.models is None:
-            write_line(f"{provider.name}/MODEL: any model of {provider.label}")
+    if provider.listing is None and any(flow.models is None for flow in provider.flows.values()):
+        note(f"{provider.label} accepts any model that it has: {provider.name}/MODEL")
 
 
 def _write_table(providers: list[Provider]) -> None:
