@@ -1,4 +1,4 @@
-"""Fetching one image: a flow like any other, with limits of its own."""
+"""Downloading one image: a flow like any other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .http import Request, origin
 from .json import describe
 from .outputs import ImageReceived
 
-# What an image begins with. The server's word for its type is not taken.
+# The first bytes of each kind of image. The server's Content-Type is not trusted.
 # https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -23,10 +23,10 @@ _SIGNATURES = (
 
 @dataclass(kw_only=True)
 class ImageDownload(Flow):
-    """Gets the image at `url`: one `ImageReceived`.
+    """Downloads the image at `url`: one `ImageReceived`.
 
-    The address must be public, unless the image is where the provider itself is (`provider_url`). Redirects are
-    not followed, no credentials are sent. Raises `InvalidInput` for a URL that is not http(s).
+    The address must be public, unless the image is on the provider's own host (`provider_url`). Redirects are not
+    followed, and no credentials are sent. Raises `InvalidInput` for a URL that is not http(s).
     """
 
     default_timeout: ClassVar[float] = 120.0
@@ -39,7 +39,7 @@ class ImageDownload(Flow):
         self.image_request()
 
     def start(self) -> Steps:
-        """Get it, and see that it is an image."""
+        """Download it, and check that it is an image."""
         response = yield from self.fetch(self.image_request)
         media_type = image_type(response.body)
         if media_type is None:
@@ -47,7 +47,7 @@ class ImageDownload(Flow):
         self.emit(ImageReceived(self.url, response.body, media_type))
 
     def image_request(self) -> Request:
-        """The image."""
+        """The request for the image."""
         is_provider = origin(self.url) == origin(self.provider_url)
         return Request(
             method="GET",
@@ -58,7 +58,7 @@ class ImageDownload(Flow):
 
 
 def image_type(data: bytes) -> str | None:
-    """The media type of an image by its first bytes, or None if it is none that is known."""
+    """The media type of an image by its first bytes; None if it is not a known one."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((media_type for signature, media_type in _SIGNATURES if data.startswith(signature)), None)

@@ -1,4 +1,4 @@
-"""What a login is: a person logs in on the provider's own page, and what the browser then holds are credentials."""
+"""The flows in which a person logs in on the provider's own page. The browser then holds the credentials."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class LoginFlow(Flow):
 
     @property
     def login_url(self) -> str:
-        """Where a person is told to log in."""
-        raise NotImplementedError("a login says where")
+        """The page on which a person logs in."""
+        raise NotImplementedError("a login flow has the URL of its page")
 
     def credentials_from_export(self, export: BrowserExport, now: float, *, token: str = "") -> msgspec.Struct:
-        """The credentials in what a browser has written to a file; `token` is one that was brought besides.
+        """The credentials in a file that a browser exported. `token` is one that the caller supplies besides.
 
         Raises `InvalidInput` that says what is missing.
         """
-        raise NotImplementedError("this login takes no file")
+        raise NotImplementedError("this login cannot be imported from a file")

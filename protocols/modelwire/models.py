@@ -10,8 +10,8 @@ from .errors import InvalidInput
 from .flow import Flow
 from .names import find_name
 
-# Each name that a user may type, and the names on the wire that it stands for: one of them is drawn. None: the set is
-# open, and every name goes to the wire as it is.
+# Maps each name that a user may type to names on the wire, one of which is drawn. None: the set is open, and any name
+# goes to the wire unchanged.
 Models = Mapping[str, tuple[str, ...]] | None
 
 

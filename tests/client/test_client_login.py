@@ -1,17 +1,18 @@
-"""Logging in and out through the clients: with a browser that is prepared, from a file, and back out again."""
+"""Logging in with a browser or from a file, and logging out, through `Client` and `AsyncClient`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import msgspec
 import pytest
 
+from emulated_clients import AnyClient, result
 from modelwire.commands import Evaluate, OpenPage
 from modelwire.errors import DeadlineExceeded, InvalidInput, PageLost
 from modelwire.events import Event, PageClosed, PageEvaluated, Woken
@@ -21,19 +22,20 @@ from modelwire_io import AsyncClient, Client
 from modelwire_io.store import MemoryStore
 from modelwire_io.transports import AsyncMemoryTransport, MemoryTransport
 from modelwire_io.transports.memory import BASE_URL
-from transport_variants import STYLES, Style, backend_of
+from transport_variants import Style
 
-T = TypeVar("T")
+pytestmark = pytest.mark.anyio
 
 SITE = f"{BASE_URL}/hailuo"
-NOBODY = msgspec.json.encode({"origin": BASE_URL}).decode()
-SOMEBODY = msgspec.json.encode(
+# Values of the page: before and after a person has logged in.
+LOGGED_OUT = msgspec.json.encode({"origin": BASE_URL}).decode()
+LOGGED_IN = msgspec.json.encode(
     {"origin": BASE_URL, "token": "emulated-token", "uuid": "U-1", "device_id": "D-1"}
 ).decode()
 
 
 class PreparedBrowser:
-    """A browser whose page comes to these values, one after the other, and then to nothing any more."""
+    """A browser whose page yields these values, one after the other, and then hangs."""
 
     def __init__(self, *values: str | PageClosed) -> None:
         self.values = list(values)
@@ -59,13 +61,13 @@ class PreparedExchange:
     def __init__(self, browser: PreparedBrowser, request_id: int) -> None:
         self._browser = browser
         self._request_id = request_id
-        self._is_over = threading.Event()
+        self._is_closed = threading.Event()
 
     def receive(self, until: float) -> Event:
         if not self._browser.values:
-            # As a page does that hangs: nothing comes, until nobody wants it any more.
+            # The page hangs until the exchange is closed.
             self._browser.is_waiting.set()
-            self._is_over.wait(0.2)
+            self._is_closed.wait(0.2)
             return Woken()
         value = self._browser.values.pop(0)
         if isinstance(value, PageClosed):
@@ -73,31 +75,21 @@ class PreparedExchange:
         return PageEvaluated(self._request_id, value)
 
     def close(self) -> None:
-        self._is_over.set()
-
-
-@pytest.fixture(params=STYLES)
-def style(request: pytest.FixtureRequest) -> Style:
-    found: Style = request.param
-    return found
-
-
-@pytest.fixture
-def anyio_backend(style: Style) -> str:
-    return backend_of(style)
+        self._is_closed.set()
 
 
 class User:
-    """A client of one style, and what it keeps."""
+    """A user whose clients have one style and one store. `outputs` are those of their logins."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
         self.store = MemoryStore()
-        self.told: list[Output] = []
+        self.outputs: list[Output] = []
 
     @asynccontextmanager
-    async def client(self, **given: Any) -> AsyncIterator[Client | AsyncClient]:
-        settings: dict[str, Any] = {"base_url": {"hailuo": SITE}, "store": self.store, "environment": {}} | given
+    async def client(self, **configuration: Any) -> AsyncIterator[AnyClient]:
+        settings: dict[str, Any] = {"base_url": {"hailuo": SITE}, "store": self.store, "environment": {}}
+        settings |= configuration
         if self._style == "blocking":
             with Client(transport=MemoryTransport(), **settings) as client:
                 yield client
@@ -107,15 +99,9 @@ class User:
 
     async def log_in(self, browser: PreparedBrowser, provider: str = "hailuo", **options: Any) -> None:
         async with self.client() as client:
-            await done(client.log_in_with_browser(provider, browser=browser, show=self.told.append, **options))
-
-
-async def done(value: T | Awaitable[T]) -> T:
-    """What a call gave, awaited where it is to be."""
-    if isinstance(value, Awaitable):
-        awaited: T = await value
-        return awaited
-    return value
+            await result(
+                client.log_in_with_browser(provider, browser=browser, on_output=self.outputs.append, **options)
+            )
 
 
 @pytest.fixture
@@ -123,54 +109,51 @@ def user(style: Style) -> User:
     return User(style)
 
 
-pytestmark = pytest.mark.anyio
-
-
-async def test_a_login_is_kept_and_a_chat_finds_it(user: User) -> None:
-    browser = PreparedBrowser(NOBODY, NOBODY, SOMEBODY)
+async def test_a_login_is_stored_and_a_chat_uses_it(user: User) -> None:
+    browser = PreparedBrowser(LOGGED_OUT, LOGGED_OUT, LOGGED_IN)
     await user.log_in(browser)
     assert browser.opened == [f"{SITE}/"]
     assert browser.scripts == {READ_PAGE}
     assert browser.is_closed.is_set()
-    assert [type(output) for output in user.told] == [LoginRequired, CredentialsChanged]
-    kept = user.store.load("hailuo", SITE)
-    assert kept is not None
-    assert (kept["token"], kept["uuid"]) == ("emulated-token", "U-1")
+    assert [type(output) for output in user.outputs] == [LoginRequired, CredentialsChanged]
+    stored = user.store.load("hailuo", SITE)
+    assert stored is not None
+    assert (stored["token"], stored["uuid"]) == ("emulated-token", "U-1")
     async with user.client() as client:
-        assert "“Hello”" in await done(client.chat("hailuo", "Hello").read())
+        assert "“Hello”" in await result(client.chat("hailuo", "Hello").read())
 
 
-async def test_nothing_need_be_shown(user: User) -> None:
+async def test_a_login_needs_no_callback(user: User) -> None:
     async with user.client() as client:
-        await done(client.log_in_with_browser("hailuo", browser=PreparedBrowser(SOMEBODY)))
+        await result(client.log_in_with_browser("hailuo", browser=PreparedBrowser(LOGGED_IN)))
     assert user.store.load("hailuo", SITE) is not None
 
 
-async def test_an_event_loop_is_not_kept_waiting(user: User, style: Style) -> None:
-    browser = PreparedBrowser(SOMEBODY)
+async def test_a_browser_does_not_block_the_event_loop(user: User, style: Style) -> None:
+    browser = PreparedBrowser(LOGGED_IN)
     await user.log_in(browser)
     assert (threading.get_ident() in browser.threads) == (style == "blocking")
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "said"),
+    ("value", "error", "message"),
     [
         (PageClosed(0, "closed"), PageLost, "the page was closed too early"),
         (PageClosed(0, "failed", "no display"), PageLost, "the browser could not show the page: no display"),
         ("{}", Exception, "missing required field `origin`"),
     ],
 )
-async def test_a_login_that_comes_to_nothing_closes_the_browser(
-    user: User, value: Any, error: type[Exception], said: str
+async def test_a_failed_login_closes_the_browser_and_stores_nothing(
+    user: User, value: Any, error: type[Exception], message: str
 ) -> None:
-    browser = PreparedBrowser(NOBODY, value)
-    with pytest.raises(error, match=said):
+    browser = PreparedBrowser(LOGGED_OUT, value)
+    with pytest.raises(error, match=message):
         await user.log_in(browser)
     assert browser.is_closed.is_set()
     assert user.store.load("hailuo", SITE) is None
 
 
-async def test_a_page_that_hangs_does_not_hold_the_deadline(user: User) -> None:
+async def test_a_page_that_hangs_does_not_delay_the_deadline(user: User) -> None:
     browser = PreparedBrowser()
     with pytest.raises(DeadlineExceeded, match="nobody has logged in to Hailuo AI within 300 seconds"):
         await user.log_in(browser)
@@ -178,8 +161,8 @@ async def test_a_page_that_hangs_does_not_hold_the_deadline(user: User) -> None:
 
 
 @pytest.mark.parametrize("style", ["asyncio", "trio"], indirect=True)
-async def test_who_is_cancelled_closes_the_browser(user: User) -> None:
-    browser = PreparedBrowser(NOBODY)
+async def test_a_cancelled_login_closes_the_browser(user: User) -> None:
+    browser = PreparedBrowser(LOGGED_OUT)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(user.log_in, browser)
         await anyio.to_thread.run_sync(browser.is_waiting.wait)
@@ -188,77 +171,77 @@ async def test_who_is_cancelled_closes_the_browser(user: User) -> None:
     assert user.store.load("hailuo", SITE) is None
 
 
-async def test_what_is_shown_may_end_it(user: User) -> None:
+async def test_an_exception_of_the_callback_ends_the_login(user: User) -> None:
     def stop(output: Output) -> None:
         raise KeyboardInterrupt
 
-    browser = PreparedBrowser(SOMEBODY)
+    browser = PreparedBrowser(LOGGED_IN)
     async with user.client() as client:
         with pytest.raises(KeyboardInterrupt):
-            await done(client.log_in_with_browser("hailuo", browser=browser, show=stop))
+            await result(client.log_in_with_browser("hailuo", browser=browser, on_output=stop))
     assert browser.is_closed.is_set()
     assert browser.opened == []
 
 
 @pytest.mark.parametrize(
-    ("provider", "options", "said"),
+    ("provider", "options", "message"),
     [
         ("cromicle", {}, "Cromicle has no page to log in on: ask away"),
-        ("arta", {}, "ARTA has no page to log in on: bring your own api key"),
+        ("arta", {}, "ARTA has no page to log in on: supply your own api key"),
         ("hailou", {}, "did you mean 'hailuo'"),
         ("hailuo", {"login_uri": "x"}, "did you mean 'login_url'"),
     ],
 )
-async def test_a_login_that_cannot_work_opens_nothing(
-    user: User, provider: str, options: dict[str, Any], said: str
+async def test_a_login_with_invalid_arguments_opens_no_page(
+    user: User, provider: str, options: dict[str, Any], message: str
 ) -> None:
-    browser = PreparedBrowser(SOMEBODY)
-    with pytest.raises(InvalidInput, match=said):
+    browser = PreparedBrowser(LOGGED_IN)
+    with pytest.raises(InvalidInput, match=message):
         await user.log_in(browser, provider, **options)
     assert browser.opened == []
 
 
-async def test_where_to_log_in(user: User) -> None:
+async def test_the_login_page_is_an_option_or_a_variable_or_the_site(user: User) -> None:
     async with user.client() as client:
         assert client.login_url("hailuo") == SITE
     environment = {"HAILUO_LOGIN_URL": "https://desk.example/vnc"}
-    browser = PreparedBrowser(SOMEBODY, SOMEBODY)
+    browser = PreparedBrowser(LOGGED_IN, LOGGED_IN)
     async with user.client(environment=environment) as client:
         assert client.login_url("hailuo") == "https://desk.example/vnc"
-        await done(client.log_in_with_browser("hailuo", browser=browser, show=user.told.append))
-        given = {"login_url": "https://other.example"}
-        await done(client.log_in_with_browser("hailuo", browser=browser, show=user.told.append, **given))
-    places = [output.url for output in user.told if isinstance(output, LoginRequired)]
-    assert places == ["https://desk.example/vnc", "https://other.example"]
+        await result(client.log_in_with_browser("hailuo", browser=browser, on_output=user.outputs.append))
+        options = {"login_url": "https://other.example"}
+        await result(client.log_in_with_browser("hailuo", browser=browser, on_output=user.outputs.append, **options))
+    urls = [output.url for output in user.outputs if isinstance(output, LoginRequired)]
+    assert urls == ["https://desk.example/vnc", "https://other.example"]
     assert browser.opened == [f"{SITE}/"] * 2
 
 
-async def test_a_file_is_imported(user: User) -> None:
+async def test_a_login_is_imported_from_a_file(user: User) -> None:
     headers = [{"name": "token", "value": "emulated-token"}]
     har = {"log": {"entries": [{"request": {"url": f"{SITE}/v4?uuid=U-2", "headers": headers}}]}}
     async with user.client() as client:
-        await done(client.import_login("hailuo", msgspec.json.encode(har)))
-        assert "“Hello”" in await done(client.chat("hailuo", "Hello").read())
+        await result(client.import_login("hailuo", msgspec.json.encode(har)))
+        assert "“Hello”" in await result(client.chat("hailuo", "Hello").read())
         with pytest.raises(InvalidInput, match="there is no login to Hailuo AI in the file"):
-            await done(client.import_login("hailuo", b"[]"))
-        await done(client.import_login("hailuo", b"[]", token="T-brought"))
-    kept = user.store.load("hailuo", SITE)
-    assert kept is not None
-    assert kept["token"] == "T-brought"
+            await result(client.import_login("hailuo", b"[]"))
+        await result(client.import_login("hailuo", b"[]", token="T-supplied"))
+    stored = user.store.load("hailuo", SITE)
+    assert stored is not None
+    assert stored["token"] == "T-supplied"
 
 
-async def test_logging_out_forgets_one_login(user: User) -> None:
+async def test_logging_out_removes_one_login(user: User) -> None:
     user.store.save("hailuo", "https://www.hailuo.ai", {"token": "other"})
     user.store.save("hailuo", SITE, {"token": "T-1"})
     async with user.client() as client:
-        assert await done(client.log_out("hailuo")) is True
-        assert await done(client.log_out("hailuo")) is False
+        assert await result(client.log_out("hailuo")) is True
+        assert await result(client.log_out("hailuo")) is False
     assert user.store.load("hailuo", SITE) is None
     assert user.store.load("hailuo", "https://www.hailuo.ai") == {"token": "other"}
 
 
-async def test_without_playwright_it_says_what_to_install(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_playwright_the_message_says_what_to_install(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelwire_io.browsers.playwright.find_spec", lambda name: None)
     async with user.client() as client:
         with pytest.raises(InvalidInput, match=r"pip install 'modelwire\[login\]'"):
-            await done(client.log_in_with_browser("hailuo"))
+            await result(client.log_in_with_browser("hailuo"))

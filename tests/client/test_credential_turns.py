@@ -1,4 +1,4 @@
-"""Credentials that several flows share: one gets new ones, and the others go on with these."""
+"""Credentials that several flows share: one flow refreshes them, and the others use the new ones."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import anyio
 import pytest
 
 from command_line import PATIENCE, Home
+from emulated_clients import NO_PAUSES, SUBMIT
 from modelwire.emulators import ArtaEmulator, Behaviour
 from modelwire.errors import DeadlineExceeded, StatusError
 from modelwire.events import CredentialsReplaced
@@ -25,7 +26,6 @@ from modelwire.outputs import CredentialsChanged, ImageReady, StatusChanged
 from modelwire.recording import parse_recording
 from modelwire.testing import assert_replays
 from modelwire_io import AsyncClient, Client, ImageJob
-from modelwire_io.client.client import Configuration
 from modelwire_io.client.credential_turns import (
     AsyncGatedExchange,
     AsyncRefreshGate,
@@ -33,6 +33,7 @@ from modelwire_io.client.credential_turns import (
     RefreshGate,
     run_to_its_end,
 )
+from modelwire_io.client.settings import Configuration
 from modelwire_io.emulation import EmulatorServer
 from modelwire_io.store import FileStore, MemoryStore
 from modelwire_io.store.credentials import Lock, LockingStore, Store
@@ -42,10 +43,9 @@ from sync_async_equality import blocking_methods
 
 pytestmark = pytest.mark.anyio
 
-SIGN_UP, REFRESH, SUBMIT = "/identitytoolkit/v3/relyingparty/signupNewUser", "/v1/token", "/api/v1/text2image"
-AT_ONCE = Behaviour(pause=0.0, queue=0.0, work=0.0)
+SIGN_UP, REFRESH = "/identitytoolkit/v3/relyingparty/signupNewUser", "/v1/token"
 KEY: JsonObject = {"api_key": "any"}
-# Seconds that nobody waits in a test that passes.
+# Seconds: the longest wait of a test before it fails. A test that passes does not wait for it.
 LONG = 30.0
 
 BACKENDS: tuple[Literal["asyncio", "trio"], ...] = ("asyncio", "trio")
@@ -56,8 +56,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class Plain:
-    """A store of a user's own making: it loads and saves, and that is all."""
+class PlainStore:
+    """A store with `load` and `save` alone, as a user may write one."""
 
     def __init__(self) -> None:
         self._inner = MemoryStore()
@@ -70,16 +70,16 @@ class Plain:
 
 
 def stores(folder: Path) -> list[Store]:
-    return [MemoryStore(), Plain(), FileStore(folder / "credentials")]
+    return [MemoryStore(), PlainStore(), FileStore(folder / "credentials")]
 
 
 def targets(server: EmulatorServer) -> list[str]:
-    """The paths that were asked for."""
+    """The paths of the requests, in order."""
     return [record.target.partition("?")[0] for record in server.requests]
 
 
 def is_free(store: LockingStore, origin: str) -> bool:
-    """Whether anybody could get new credentials at once."""
+    """True if the lock for ARTA can be taken."""
     lock = store.lock("arta", origin)
     if not lock.acquire(0):
         return False
@@ -90,10 +90,10 @@ def is_free(store: LockingStore, origin: str) -> bool:
 # One store, many flows.
 
 
-@pytest.mark.parametrize("kind", range(3), ids=["memory", "a user's own", "file"])
+@pytest.mark.parametrize("kind", range(3), ids=["memory", "plain", "file"])
 def test_threads_that_share_a_client_log_in_once(tmp_path: Path, kind: int) -> None:
     store = stores(tmp_path)[kind]
-    with EmulatorServer(behaviour=AT_ONCE) as server:
+    with EmulatorServer(behaviour=NO_PAUSES) as server:
         store.save("arta", server.providers["arta"], KEY)
         with Client(base_url=server.providers, store=store, environment={}) as client, ThreadPoolExecutor(6) as threads:
             jobs = threads.map(lambda _: list(client.image("arta", "a dragon")), range(6))
@@ -104,7 +104,7 @@ def test_threads_that_share_a_client_log_in_once(tmp_path: Path, kind: int) -> N
         assert [targets(server).count(path) for path in ("/auth/login", "/api/conversation")] == [1, 6]
 
 
-@pytest.mark.parametrize("kind", range(3), ids=["memory", "a user's own", "file"])
+@pytest.mark.parametrize("kind", range(3), ids=["memory", "plain", "file"])
 async def test_tasks_that_share_a_client_log_in_once(tmp_path: Path, kind: int) -> None:
     store = stores(tmp_path)[kind]
     answers: list[str] = []
@@ -112,7 +112,7 @@ async def test_tasks_that_share_a_client_log_in_once(tmp_path: Path, kind: int) 
     async def ask(client: AsyncClient) -> None:
         answers.append(await client.chat("fakegpt", "Hello").read())
 
-    with EmulatorServer(behaviour=AT_ONCE) as server:
+    with EmulatorServer(behaviour=NO_PAUSES) as server:
         configuration: Configuration = {"base_url": server.providers, "store": store, "environment": {}}
         async with AsyncClient(**configuration) as client, anyio.create_task_group() as tasks:
             for _ in range(6):
@@ -121,9 +121,9 @@ async def test_tasks_that_share_a_client_log_in_once(tmp_path: Path, kind: int) 
     assert all("“Hello”" in answer for answer in answers)
 
 
-def test_a_login_that_is_refused_is_made_once_more_and_not_by_all(tmp_path: Path) -> None:
+def test_refused_credentials_are_replaced_by_one_login_for_all_threads(tmp_path: Path) -> None:
     store = MemoryStore()
-    with EmulatorServer(behaviour=AT_ONCE) as server:
+    with EmulatorServer(behaviour=NO_PAUSES) as server:
         store.save("fakegpt", server.providers["fakegpt"], {"access_token": "expired", "cookies": []})
         with Client(base_url=server.providers, store=store, environment={}) as client, ThreadPoolExecutor(6) as threads:
             answers = threads.map(lambda _: client.chat("fakegpt", "Hello").read(), range(6))
@@ -131,8 +131,8 @@ def test_a_login_that_is_refused_is_made_once_more_and_not_by_all(tmp_path: Path
         assert targets(server).count("/auth/login") == 1
 
 
-def test_what_is_kept_and_was_refused_is_not_taken_again() -> None:
-    emulator = ArtaEmulator(AT_ONCE)
+def test_stored_credentials_that_were_refused_are_not_used_again() -> None:
+    emulator = ArtaEmulator(NO_PAUSES)
     transport = MemoryTransport({"arta": emulator})
     store = MemoryStore()
     (url,) = transport.base_urls.values()
@@ -140,11 +140,11 @@ def test_what_is_kept_and_was_refused_is_not_taken_again() -> None:
     refused = {**KEY, "id_token": "old", "refresh_token": "old", "issued_at": now - 2000, "expires_in": 3600.0}
     store.save("arta", url, refused)
     with Client(transport=transport, base_url=url, store=store, environment={}) as client:
-        told = list(client.image("arta", "a dragon"))
-    assert len([output for output in told if isinstance(output, CredentialsChanged)]) == 1
+        outputs = list(client.image("arta", "a dragon"))
+    assert len([output for output in outputs if isinstance(output, CredentialsChanged)]) == 1
 
 
-def test_a_token_that_another_refreshed_while_a_job_was_polled_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_job_that_is_polled_uses_the_token_that_another_job_refreshed(tmp_path: Path) -> None:
     # A job outlives two tokens.
     emulator = ArtaEmulator(Behaviour(pause=0.0, queue=0.0, work=240.0, token_life=100.0))
     transport = MemoryTransport({"arta": emulator})
@@ -158,25 +158,25 @@ def test_a_token_that_another_refreshed_while_a_job_was_polled_is_gone_on_with(t
             pass
         other = list(client.image("arta", "another dragon"))
         assert len([output for output in other if isinstance(output, CredentialsChanged)]) == 2
-        kept = store.load("arta", url)
-        told = list(job)
-        assert isinstance(told[-1], ImageReady)
-        assert not any(isinstance(output, CredentialsChanged) for output in told)
-        assert store.load("arta", url) == kept
-    assert kept is not None
+        stored = store.load("arta", url)
+        outputs = list(job)
+        assert isinstance(outputs[-1], ImageReady)
+        assert not any(isinstance(output, CredentialsChanged) for output in outputs)
+        assert store.load("arta", url) == stored
+    assert stored is not None
     lines = recording.read_text()
     (event,) = (call.event for call in parse_recording(lines).calls if isinstance(call.event, CredentialsReplaced))
-    assert event.credentials["issued_at"] == kept["issued_at"]
-    assert not any(kept[name] in lines for name in ("id_token", "refresh_token"))
+    assert event.credentials["issued_at"] == stored["issued_at"]
+    assert not any(stored[name] in lines for name in ("id_token", "refresh_token"))
     assert_replays(recording)
 
 
-# Whoever hangs while others wait.
+# A flow that holds the lock while others wait.
 
 
 @pytest.fixture
 def server() -> Any:
-    with EmulatorServer(behaviour=AT_ONCE) as running:
+    with EmulatorServer(behaviour=NO_PAUSES) as running:
         yield running
 
 
@@ -185,27 +185,27 @@ def configured(server: EmulatorServer, store: Store, timeout: float) -> Configur
     return {"base_url": server.providers, "store": store, "environment": {}, "timeout": timeout}
 
 
-SAID = "others have been getting new credentials all that time; if they hang, end them, and try again$"
+LOCKED = "another program was refreshing the credentials all the time; if it hangs, end it, and try again$"
 
 
-def test_one_that_waits_too_long_says_for_whom(server: EmulatorServer, tmp_path: Path) -> None:
+def test_a_thread_that_waits_too_long_for_the_lock_says_so(server: EmulatorServer, tmp_path: Path) -> None:
     for store in (MemoryStore(), FileStore(tmp_path / "credentials")):
         with Client(**configured(server, store, 0.2)) as client:
             other = store.lock("arta", server.providers["arta"])
             assert other.acquire(0)
-            with pytest.raises(DeadlineExceeded, match=SAID):
+            with pytest.raises(DeadlineExceeded, match=LOCKED):
                 list(client.image("arta", "a dragon"))
             assert targets(server) == []
             other.release()
             assert is_free(store, server.providers["arta"])
 
 
-async def test_one_that_waits_too_long_in_a_task_says_for_whom(server: EmulatorServer, tmp_path: Path) -> None:
+async def test_a_task_that_waits_too_long_for_the_lock_says_so(server: EmulatorServer, tmp_path: Path) -> None:
     for store in (MemoryStore(), FileStore(tmp_path / "credentials")):
         async with AsyncClient(**configured(server, store, 0.2)) as client:
             other = store.lock("arta", server.providers["arta"])
             assert other.acquire(0)
-            with pytest.raises(DeadlineExceeded, match=SAID):
+            with pytest.raises(DeadlineExceeded, match=LOCKED):
                 async for _ in client.image("arta", "a dragon"):
                     pass
             assert targets(server) == []
@@ -213,7 +213,7 @@ async def test_one_that_waits_too_long_in_a_task_says_for_whom(server: EmulatorS
             assert is_free(store, server.providers["arta"])
 
 
-async def test_one_that_waits_can_be_cancelled_and_keeps_nobody_from_working(
+async def test_a_task_that_waits_can_be_cancelled_and_leaves_the_lock_free(
     server: EmulatorServer, tmp_path: Path
 ) -> None:
     for store in (MemoryStore(), FileStore(tmp_path / "credentials")):
@@ -230,10 +230,10 @@ async def test_one_that_waits_can_be_cancelled_and_keeps_nobody_from_working(
                 assert isinstance(await anext(job), CredentialsChanged)
 
 
-def test_a_process_that_is_killed_in_its_turn_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_killed_process_releases_its_lock(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "credentials")
     holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(store.directory)],
+        [sys.executable, "-c", HOLD_LOCK, str(store.directory)],
         stdout=subprocess.PIPE,
         env=Home(tmp_path / "home").environment({}),
     )
@@ -250,10 +250,10 @@ def test_a_process_that_is_killed_in_its_turn_holds_up_nobody(tmp_path: Path) ->
     lock.release()
 
 
-_HOLDER = """
+HOLD_LOCK = """
 import sys, time
 from pathlib import Path
-from modelwire_io.credentials import FileStore
+from modelwire_io.store import FileStore
 lock = FileStore(Path(sys.argv[1])).lock("arta", "https://here.example")
 assert lock.acquire(0)
 print("held", flush=True)
@@ -261,7 +261,7 @@ time.sleep(60)
 """
 
 
-# Whoever leaves in the middle.
+# A flow that ends during its turn.
 
 
 def silent(connection: Connection) -> None:
@@ -269,7 +269,7 @@ def silent(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("is_closed", [True, False])
-def test_one_that_is_left_in_its_turn_lets_the_others_go_on(is_closed: bool) -> None:
+def test_a_job_that_is_closed_or_collected_during_its_turn_releases_the_lock(is_closed: bool) -> None:
     store = MemoryStore()
     with RawServer(silent) as server, Client(base_url=server.url, store=store, environment=ENVIRONMENT) as client:
         job: ImageJob | None = client.image("arta", "a dragon")
@@ -284,10 +284,10 @@ def test_one_that_is_left_in_its_turn_lets_the_others_go_on(is_closed: bool) -> 
         assert is_free(store, server.url)
 
 
-def test_one_that_failed_in_its_turn_lets_the_others_go_on() -> None:
+def test_a_job_that_fails_during_its_turn_releases_the_lock() -> None:
     store = MemoryStore()
-    with EmulatorServer(behaviour=AT_ONCE) as server:
-        url = f"{server.url}/cromicle"  # where there is no such path
+    with EmulatorServer(behaviour=NO_PAUSES) as server:
+        url = f"{server.url}/cromicle"  # the wrong emulator: it has no such path
         with Client(base_url=url, store=store, environment=ENVIRONMENT) as client:
             job = client.image("arta", "a dragon")
             with pytest.raises(StatusError):
@@ -296,7 +296,7 @@ def test_one_that_failed_in_its_turn_lets_the_others_go_on() -> None:
             job.close()
 
 
-def test_the_others_go_on_as_soon_as_new_credentials_are_kept(server: EmulatorServer) -> None:
+def test_the_lock_is_free_as_soon_as_new_credentials_are_stored(server: EmulatorServer) -> None:
     store = MemoryStore()
     with Client(**configured(server, store, LONG)) as client:
         job = client.image("arta", "a dragon")
@@ -308,27 +308,27 @@ def test_the_others_go_on_as_soon_as_new_credentials_are_kept(server: EmulatorSe
 ENVIRONMENT = {"ARTA_API_KEY": "any"}
 
 
-async def test_one_that_is_cancelled_in_its_turn_lets_the_others_go_on() -> None:
+async def test_a_job_that_is_cancelled_during_its_turn_releases_the_lock() -> None:
     store = MemoryStore()
     with RawServer(silent) as server:
         async with AsyncClient(base_url=server.url, store=store, environment=ENVIRONMENT) as client:
             with anyio.move_on_after(LONG) as scope:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_cancel_once, scope, lambda: bool(server.connections))
+                    tasks.start_soon(_cancel_when, scope, lambda: bool(server.connections))
                     async with client.image("arta", "a dragon") as job:
                         await anext(job)
             assert scope.cancelled_caught
             assert is_free(store, server.url)
 
 
-async def _cancel_once(scope: anyio.CancelScope, is_time: Callable[[], bool]) -> None:
-    while not is_time():
+async def _cancel_when(scope: anyio.CancelScope, condition: Callable[[], bool]) -> None:
+    while not condition():
         await anyio.sleep(0.01)
     scope.cancel()
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
-async def test_what_is_run_to_its_end_is_run_once_though_its_task_is_cancelled(anyio_backend: str) -> None:
+async def test_run_to_its_end_calls_once_even_if_its_task_is_cancelled(anyio_backend: str) -> None:
     began, may_end, runs = threading.Event(), threading.Event(), list[str]()
 
     def save() -> None:
@@ -350,7 +350,7 @@ async def test_what_is_run_to_its_end_is_run_once_though_its_task_is_cancelled(a
         assert runs == ["saved"]
 
 
-async def test_what_is_run_to_its_end_raises_what_was_raised() -> None:
+async def test_run_to_its_end_raises_the_exception_of_the_call() -> None:
     def fail() -> None:
         raise OSError("full")
 
@@ -358,44 +358,44 @@ async def test_what_is_run_to_its_end_raises_what_was_raised() -> None:
         await run_to_its_end(fail)
 
 
-# The two halves.
+# The gates, and the locks.
 
 
 @pytest.mark.parametrize(
     ("blocking", "asynchronous"),
     [(RefreshGate, AsyncRefreshGate), (GatedExchange, AsyncGatedExchange)],
 )
-def test_both_do_the_same(blocking: type[Any], asynchronous: type[Any]) -> None:
+def test_the_blocking_and_the_async_gate_do_the_same(blocking: type[Any], asynchronous: type[Any]) -> None:
     ours, theirs = blocking_methods(blocking), blocking_methods(asynchronous)
-    # That is where one blocks, and the other must not.
+    # These differ: a thread blocks in the lock, a task must not.
     for methods in (ours, theirs):
         methods.pop("receive", None)
         methods.pop("_take_turn", None)
     assert ours == theirs
 
 
-async def test_closing_closes_the_transport() -> None:
-    class Closing(AsyncMemoryTransport):
+async def test_closing_a_gate_closes_its_transport() -> None:
+    class AsyncClosable(AsyncMemoryTransport):
         is_closed = False
 
         async def close(self) -> None:
             self.is_closed = True
 
-    class BlockingClosing(MemoryTransport):
+    class Closable(MemoryTransport):
         is_closed = False
 
         def close(self) -> None:
             self.is_closed = True
 
     turn = cast(Any, None)
-    inner, blocking = Closing(), BlockingClosing()
-    await AsyncRefreshGate(inner, turn).close()
+    asynchronous, blocking = AsyncClosable(), Closable()
+    await AsyncRefreshGate(asynchronous, turn).close()
     RefreshGate(blocking, turn).close()
-    assert inner.is_closed
+    assert asynchronous.is_closed
     assert blocking.is_closed
 
 
-def test_the_locks_of_stores(tmp_path: Path) -> None:
+def test_a_store_has_one_lock_for_each_origin(tmp_path: Path) -> None:
     for store in (MemoryStore(), FileStore(tmp_path / "credentials")):
         locks: list[Lock] = [store.lock("arta", "https://a.example"), store.lock("arta", "https://a.example")]
         assert [lock.acquire(0) for lock in locks] == [True, False]
@@ -406,4 +406,4 @@ def test_the_locks_of_stores(tmp_path: Path) -> None:
         locks[0].release()
         assert locks[1].acquire(LONG)
         locks[1].release()
-    assert not isinstance(Plain(), LockingStore)
+    assert not isinstance(PlainStore(), LockingStore)

@@ -1,4 +1,7 @@
-"""From what a user typed to a flow: names, options, addresses, credentials; argument over environment over file."""
+"""The flow that a user's words become: names, options, addresses, credentials.
+
+An argument comes before the environment, and the environment before the store.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ ARTA, CROMICLE, HAILUO = load_provider("arta"), load_provider("cromicle"), load_
 LOCAL = "http://127.0.0.1:8080/p"
 
 
-def preparation(
+def make_factory(
     *,
     base_url: str | Mapping[str, str] | None = None,
     timeout: float | None = None,
@@ -42,7 +45,7 @@ def preparation(
 
 
 def chat(
-    prepare: FlowFactory | None = None,
+    factory: FlowFactory | None = None,
     model: str = "cromicle",
     *,
     messages: Any = "hello",
@@ -51,39 +54,39 @@ def chat(
     conversation: CredentialsInput = None,
     **options: Any,
 ) -> ReadyFlow:
-    return (prepare or preparation()).chat(
+    return (factory or make_factory()).chat(
         model, messages, system=system, credentials=credentials, conversation=conversation, options=options
     )
 
 
-def image(prepare: FlowFactory | None = None, model: str = "arta", prompt: Any = "a cat", **options: Any) -> ReadyFlow:
-    return (prepare or preparation()).image(model, prompt, credentials=None, options=options)
+def image(factory: FlowFactory | None = None, model: str = "arta", prompt: Any = "a cat", **options: Any) -> ReadyFlow:
+    return (factory or make_factory()).image(model, prompt, credentials=None, options=options)
 
 
-def of(prepared: ReadyFlow, kind: type[Flow]) -> Any:
-    """The flow, which is of this kind."""
-    assert isinstance(prepared.flow, kind)
-    return prepared.flow
+def flow_of(ready: ReadyFlow, kind: type[Flow]) -> Any:
+    """The flow, which must be of this kind."""
+    assert isinstance(ready.flow, kind)
+    return ready.flow
 
 
 # Names.
 
 
-def test_a_provider_alone_means_its_default_model() -> None:
-    prepared = chat()
-    assert prepared.provider is CROMICLE
-    assert of(prepared, CromicleChat).model == "gpt-3.5-turbo"
-    assert of(image(model="arta"), ArtaImage).model == "flux"
+def test_a_provider_without_a_model_means_its_default_model() -> None:
+    ready = chat()
+    assert ready.provider is CROMICLE
+    assert flow_of(ready, CromicleChat).wire_model == "gpt-3.5-turbo"
+    assert flow_of(image(model="arta"), ArtaImage).wire_model == "Flux"
 
 
-def test_a_model_may_be_named_in_any_case_by_alias_or_on_the_wire() -> None:
-    assert of(chat(model="Hailuo/minimax", credentials={"token": "T"}), HailuoChat).model == "minimax"
+def test_a_model_is_named_by_alias_or_wire_name_in_any_case() -> None:
+    assert flow_of(chat(model="Hailuo/minimax", credentials={"token": "T"}), HailuoChat).model == "minimax"
     for name in ("flux-dev", "F Dev", "FLUX-DEV"):
-        assert of(image(model=f"ARTA/{name}"), ArtaImage).model == name
+        assert flow_of(image(model=f"ARTA/{name}"), ArtaImage).model == name
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         ("cromicel", "unknown provider 'cromicel': did you mean 'cromicle'?"),
         ("", "unknown provider '': there are: arta, cromicle, fakegpt, hailuo, magickpen"),
@@ -92,13 +95,13 @@ def test_a_model_may_be_named_in_any_case_by_alias_or_on_the_wire() -> None:
         ("arta", "ARTA is for images, not for chats: choose another provider"),
     ],
 )
-def test_a_name_that_is_none_is_answered_with_the_nearest(model: str, said: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_one(model: str, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         chat(model=model)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
-def test_a_chat_provider_draws_nothing() -> None:
+def test_an_image_needs_a_provider_of_images() -> None:
     with pytest.raises(InvalidInput, match=r"^Cromicle is for chats, not for images: choose another provider$"):
         image(model="cromicle")
 
@@ -107,9 +110,9 @@ def test_a_chat_provider_draws_nothing() -> None:
 
 
 def test_a_system_message_comes_before_the_history() -> None:
-    flow = of(chat(messages=[{"role": "user", "content": "hello"}], system="be brief"), CromicleChat)
+    flow = flow_of(chat(messages=[{"role": "user", "content": "hello"}], system="be brief"), CromicleChat)
     assert flow.history == (Message("system", "be brief"), Message("user", "hello"))
-    assert of(chat(system=""), CromicleChat).history == (Message("user", "hello"),)
+    assert flow_of(chat(system=""), CromicleChat).history == (Message("user", "hello"),)
 
 
 @pytest.mark.parametrize("messages", ["", " \n", [], [Message("user", "")]])
@@ -120,23 +123,23 @@ def test_an_empty_prompt_is_refused_whatever_the_system_message_says(messages: A
         image(prompt=messages)
 
 
-def test_a_picture_is_of_the_prompt_or_of_what_the_user_said_last() -> None:
-    assert of(image(prompt="a cat"), ArtaImage).prompt == "a cat"
+def test_an_image_is_of_the_prompt_or_of_the_last_user_message() -> None:
+    assert flow_of(image(prompt="a cat"), ArtaImage).prompt == "a cat"
     history = [Message("user", "a dog"), Message("assistant", "here"), Message("user", "now a cat")]
-    assert of(image(prompt=history), ArtaImage).prompt == "now a cat"
+    assert flow_of(image(prompt=history), ArtaImage).prompt == "now a cat"
 
 
 # Options.
 
 
-def test_options_are_typed_lax_from_text() -> None:
-    given = {"n": "3", "cfg-scale": "4.5", "seed": 7}
-    options = of(preparation().image("arta", "a cat", credentials=None, options=given), ArtaImage).options
+def test_options_may_be_text() -> None:
+    texts = {"n": "3", "cfg-scale": "4.5", "seed": 7}
+    options = flow_of(make_factory().image("arta", "a cat", credentials=None, options=texts), ArtaImage).options
     assert (options.n, options.cfg_scale, options.seed) == (3, 4.5, 7)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"setps": "3"}, "unknown option 'setps': did you mean 'steps'?"),
         ({"steps": "many"}, "bad option: Expected `int`, got `str` - at `$.steps`"),
@@ -145,146 +148,169 @@ def test_options_are_typed_lax_from_text() -> None:
         ({"credentials": {}}, "unknown option 'credentials': "),
     ],
 )
-def test_an_option_that_cannot_work_is_refused_and_the_inside_of_a_flow_is_no_option(
-    options: dict[str, Any], said: str
+def test_an_invalid_option_is_refused_and_other_fields_of_a_flow_are_not_options(
+    options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        preparation().image("arta", "a cat", credentials=None, options=options)
-    assert str(caught.value).startswith(said)
+        make_factory().image("arta", "a cat", credentials=None, options=options)
+    assert str(caught.value).startswith(message)
 
 
-def test_the_environment_fills_an_option_that_was_not_given() -> None:
-    prepare = preparation(environment={"HAILUO_LOGIN_URL": "https://login.example"})
-    assert of(chat(prepare, "hailuo"), HailuoChat).options.login_url == "https://login.example"
-    given = of(chat(prepare, "hailuo", login_url="https://mine.example"), HailuoChat)
-    assert given.options.login_url == "https://mine.example"
-    assert of(chat(preparation(environment={"HAILUO_LOGIN_URL": ""}), "hailuo"), HailuoChat).options.login_url == ""
+def test_the_environment_fills_an_option_that_is_missing() -> None:
+    factory = make_factory(environment={"HAILUO_LOGIN_URL": "https://login.example"})
+    assert flow_of(chat(factory, "hailuo"), HailuoChat).options.login_url == "https://login.example"
+    supplied = flow_of(chat(factory, "hailuo", login_url="https://mine.example"), HailuoChat)
+    assert supplied.options.login_url == "https://mine.example"
+    assert (
+        flow_of(chat(make_factory(environment={"HAILUO_LOGIN_URL": ""}), "hailuo"), HailuoChat).options.login_url == ""
+    )
 
 
-# Time.
+# Timeouts.
 
 
-def test_the_timeout_is_that_of_the_whole_flow() -> None:
-    prepare = preparation(timeout=2.5, limits=Limits(tries=1))
-    assert chat(prepare).flow.limits == Limits(total=2.5, tries=1) == prepare.limits
-    assert chat(preparation(limits=Limits(total=9.0))).flow.limits.total == 9.0
+def test_the_timeout_is_for_the_whole_flow() -> None:
+    factory = make_factory(timeout=2.5, limits=Limits(tries=1))
+    assert chat(factory).flow.limits == Limits(total=2.5, tries=1) == chat(factory).limits
+    assert chat(make_factory(limits=Limits(total=9.0))).flow.limits.total == 9.0
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e9])
-def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
-    with pytest.raises(InvalidInput, match=r"^the timeout is a number of seconds, more than 0$"):
-        preparation(timeout=timeout)
+def test_an_invalid_timeout_is_refused(timeout: float) -> None:
+    with pytest.raises(InvalidInput, match=r"^the timeout must be a number of seconds, more than 0$"):
+        make_factory(timeout=timeout)
 
 
 # Addresses.
 
 
-def test_hosts_are_the_providers_own_unless_a_base_url_takes_their_place() -> None:
+def test_a_base_url_replaces_the_hosts_of_the_provider() -> None:
     assert chat().origin == "https://cromicle.top"
-    assert of(image(), ArtaImage).endpoints == ArtaEndpoints()
-    moved = image(preparation(base_url=f"{LOCAL}/"))
+    assert flow_of(image(), ArtaImage).endpoints == ArtaEndpoints()
+    moved = image(make_factory(base_url=f"{LOCAL}/"))
     assert moved.origin == LOCAL
-    assert of(moved, ArtaImage).endpoints == ArtaEndpoints(identity=LOCAL, token=LOCAL, images=LOCAL)
+    assert flow_of(moved, ArtaImage).endpoints == ArtaEndpoints(identity=LOCAL, token=LOCAL, images=LOCAL)
 
 
-def test_the_given_base_url_wins_over_the_environments() -> None:
+def test_a_supplied_base_url_comes_before_the_environment() -> None:
     environment = {"ARTA_BASE_URL": "http://environment.example", "CROMICLE_BASE_URL": ""}
-    assert image(preparation(environment=environment)).origin == "http://environment.example"
-    assert chat(preparation(environment=environment)).origin == "https://cromicle.top"
-    assert image(preparation(base_url=LOCAL, environment=environment)).origin == LOCAL
-    by_name = preparation(base_url={"arta": LOCAL}, environment={"CROMICLE_BASE_URL": "http://c.example"})
+    assert image(make_factory(environment=environment)).origin == "http://environment.example"
+    assert chat(make_factory(environment=environment)).origin == "https://cromicle.top"
+    assert image(make_factory(base_url=LOCAL, environment=environment)).origin == LOCAL
+    by_name = make_factory(base_url={"arta": LOCAL}, environment={"CROMICLE_BASE_URL": "http://c.example"})
     assert (image(by_name).origin, chat(by_name).origin) == (LOCAL, "http://c.example")
     assert by_name.base_url(HAILUO) is None
 
 
 @pytest.mark.parametrize(
-    "base_url", ["localhost:8080", "ftp://x", "http://", "https:///p", "http://x/?a=b", "http://x#y"]
+    "base_url", ["localhost:8080", "ftp://x", "http://", "https:///p", "http://u:p@x", "http://x#y"]
 )
-def test_a_base_url_that_is_none_is_refused_before_anything_is_kept_for_it(base_url: str) -> None:
+def test_an_invalid_base_url_is_refused_and_nothing_is_stored_for_it(base_url: str) -> None:
     store = MemoryStore()
-    prepare = preparation(base_url=base_url, store=store)
+    factory = make_factory(base_url=base_url, store=store)
     for use in (
-        lambda: chat(prepare),
-        lambda: prepare.origin(CROMICLE),
-        lambda: prepare.log_in(HAILUO, {"token": "T"}),
+        lambda: chat(factory),
+        lambda: factory.origin(CROMICLE),
+        lambda: factory.log_in(HAILUO, {"token": "T"}),
     ):
         with pytest.raises(InvalidInput):
             use()
     assert store.load("hailuo", base_url) is None
 
 
+def test_a_query_of_the_base_url_is_in_every_address_but_not_in_the_origin() -> None:
+    factory = make_factory(base_url=f"{LOCAL}/?version=v1&code=K-query")
+    ready, host = image(factory), f"{LOCAL}?version=v1&code=K-query"
+    assert flow_of(ready, ArtaImage).endpoints == ArtaEndpoints(identity=host, token=host, images=host)
+    assert ready.origin == factory.origin(ARTA) == LOCAL
+    assert factory.base_url(ARTA) == f"{LOCAL}/?version=v1&code=K-query"
+
+
+def test_the_query_of_the_base_url_is_a_secret_of_every_flow() -> None:
+    factory = make_factory(base_url=f"{LOCAL}?code=K%2Bquery")
+    snapshot = image(factory).flow.snapshot()
+    for ready in (chat(factory), image(factory), restored(factory, snapshot), factory.login(HAILUO, {})):
+        assert "K+query" in ready.flow.secrets
+
+
 # Credentials.
 
 
-def test_what_is_kept_for_one_address_is_for_no_other() -> None:
+def test_stored_credentials_are_used_for_their_own_origin_only() -> None:
     store = MemoryStore()
-    preparation(store=store).log_in(HAILUO, {"token": "T-real"})
-    preparation(store=store, base_url=LOCAL).log_in(HAILUO, {"token": "T-local"})
-    assert chat(preparation(store=store), "hailuo").flow.credentials == HailuoCredentials(token="T-real")
-    assert chat(preparation(store=store, base_url=LOCAL), "hailuo").flow.credentials == HailuoCredentials(
+    make_factory(store=store).log_in(HAILUO, {"token": "T-real"})
+    make_factory(store=store, base_url=LOCAL).log_in(HAILUO, {"token": "T-local"})
+    assert chat(make_factory(store=store), "hailuo").flow.credentials == HailuoCredentials(token="T-real")
+    assert chat(make_factory(store=store, base_url=LOCAL), "hailuo").flow.credentials == HailuoCredentials(
         token="T-local"
     )
-    assert chat(preparation(store=store, base_url="http://other.example"), "hailuo").flow.credentials is None
+    assert chat(make_factory(store=store, base_url="http://other.example"), "hailuo").flow.credentials is None
 
 
-def test_given_credentials_win_over_the_environments_over_kept_ones() -> None:
+def test_supplied_credentials_come_before_the_environment_and_that_before_the_store() -> None:
     store = MemoryStore()
-    prepare = preparation(store=store, environment={"ARTA_API_KEY": "K-environment"})
-    assert image(prepare).flow.credentials == ArtaCredentials(api_key="K-environment")
-    issued = {"api_key": "K-file", "id_token": "I", "refresh_token": "R", "expires_in": 3600.0, "issued_at": 1.0}
+    factory = make_factory(store=store, environment={"ARTA_API_KEY": "K-environment"})
+    assert image(factory).flow.credentials == ArtaCredentials(api_key="K-environment")
+    issued = {"api_key": "K-store", "id_token": "I", "refresh_token": "R", "expires_in": 3600.0, "issued_at": 1.0}
     store.save("arta", ARTA.website, issued)
-    assert image(preparation(store=store)).flow.credentials == msgspec.convert(issued, ArtaCredentials)
-    # What was issued for one key is not used with another.
-    assert image(prepare).flow.credentials == ArtaCredentials(api_key="K-environment")
-    given = prepare.image("arta", "a cat", credentials={"api_key": "K-given"}, options={})
-    assert given.flow.credentials == ArtaCredentials(api_key="K-given")
-    assert (given.kept is None, image(prepare).kept is None) == (True, False)
+    assert image(make_factory(store=store)).flow.credentials == msgspec.convert(issued, ArtaCredentials)
+    # A token that was issued for one key is not used with another.
+    assert image(factory).flow.credentials == ArtaCredentials(api_key="K-environment")
+    supplied = factory.image("arta", "a cat", credentials={"api_key": "K-supplied"}, options={})
+    assert supplied.flow.credentials == ArtaCredentials(api_key="K-supplied")
+    assert (supplied.stored is None, image(factory).stored is None) == (True, False)
 
 
-def test_what_was_issued_for_the_environments_key_is_used_again() -> None:
+def test_a_token_that_was_issued_for_the_key_of_the_environment_is_used_again() -> None:
     store = MemoryStore()
     issued = {"api_key": "K", "id_token": "I", "refresh_token": "R", "expires_in": 3600.0, "issued_at": 1.0}
     store.save("arta", ARTA.website, issued)
-    prepare = preparation(store=store, environment={"ARTA_API_KEY": "K"})
-    assert image(prepare).flow.credentials == msgspec.convert(issued, ArtaCredentials)
+    factory = make_factory(store=store, environment={"ARTA_API_KEY": "K"})
+    assert image(factory).flow.credentials == msgspec.convert(issued, ArtaCredentials)
 
 
-def test_a_provider_without_credentials_gets_none() -> None:
+def test_a_provider_that_needs_no_credentials_gets_none() -> None:
     store = MemoryStore()
     store.save("cromicle", CROMICLE.website, {"token": "T"})
-    assert chat(preparation(store=store), credentials={"token": "T"}).flow.credentials is None
+    assert chat(make_factory(store=store), credentials={"token": "T"}).flow.credentials is None
 
 
-@pytest.mark.parametrize("given", [{}, {"token": 1.5}, {"token": None}, {"token": "T", "cpu_core_num": "T-secret"}])
-def test_credentials_that_do_not_fit_are_refused_without_being_shown(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "credentials", [{}, {"token": 1.5}, {"token": None}, {"token": "T", "cpu_core_num": "T-secret"}]
+)
+def test_credentials_of_another_shape_are_refused_and_not_shown(credentials: dict[str, Any]) -> None:
     store = MemoryStore()
-    prepare = preparation(store=store)
-    for use in (lambda: prepare.log_in(HAILUO, given), lambda: chat(prepare, "hailuo", credentials=given)):
+    factory = make_factory(store=store)
+    for use in (lambda: factory.log_in(HAILUO, credentials), lambda: chat(factory, "hailuo", credentials=credentials)):
         with pytest.raises(InvalidInput, match=r"^the credentials do not fit: ") as caught:
             use()
         assert "T-secret" not in str(caught.value)
     assert store.load("hailuo", HAILUO.website) is None
 
 
-def test_a_login_is_kept_whole_and_only_where_there_is_one() -> None:
+def test_a_login_is_stored_with_every_field() -> None:
     store = MemoryStore()
-    preparation(store=store).log_in(HAILUO, HailuoCredentials(token="T", uuid="U"))
-    kept = store.load("hailuo", HAILUO.website)
-    assert kept is not None
-    assert msgspec.convert(kept, HailuoCredentials) == HailuoCredentials(token="T", uuid="U")
+    make_factory(store=store).log_in(HAILUO, HailuoCredentials(token="T", uuid="U"))
+    stored = store.load("hailuo", HAILUO.website)
+    assert stored is not None
+    assert msgspec.convert(stored, HailuoCredentials) == HailuoCredentials(token="T", uuid="U")
+
+
+def test_a_provider_that_needs_no_login_refuses_one() -> None:
+    store = MemoryStore()
     with pytest.raises(InvalidInput, match=r"^Cromicle needs no login$"):
-        preparation(store=store).log_in(CROMICLE, {"token": "T"})
+        make_factory(store=store).log_in(CROMICLE, {"token": "T"})
 
 
 # Conversations.
 
 
-def test_a_conversation_goes_to_the_providers_that_keep_one() -> None:
-    told = {"token": "T", "chatID": "7", "characterID": "1"}
-    flow = of(chat(model="hailuo", credentials={"token": "T"}, conversation=told), HailuoChat)
+def test_a_conversation_is_for_providers_that_keep_one() -> None:
+    conversation = {"token": "T", "chatID": "7", "characterID": "1"}
+    flow = flow_of(chat(model="hailuo", credentials={"token": "T"}, conversation=conversation), HailuoChat)
     assert flow.conversation == HailuoConversation(token="T", chat_id="7", character_id="1")
     with pytest.raises(InvalidInput, match=r"^Cromicle keeps no conversations: pass the history as messages$"):
-        chat(conversation=told)
+        chat(conversation=conversation)
     with pytest.raises(InvalidInput, match=r"^the parts of the conversation do not fit: "):
         chat(model="hailuo", conversation={"token": "T"})
 
@@ -292,37 +318,37 @@ def test_a_conversation_goes_to_the_providers_that_keep_one() -> None:
 # Snapshots.
 
 
-def restored(prepare: FlowFactory, snapshot: str, model: str = "arta") -> ReadyFlow:
-    return prepare.restore(model, snapshot, credentials=None, resend=False)
+def restored(factory: FlowFactory, snapshot: str, model: str = "arta") -> ReadyFlow:
+    return factory.restore(model, snapshot, credentials=None, resend=False)
 
 
-def test_a_job_goes_on_with_what_is_kept_for_its_address() -> None:
+def test_a_restored_job_gets_the_credentials_of_its_origin() -> None:
     store = MemoryStore()
     store.save("arta", LOCAL, {"api_key": "K-local"})
-    prepare = preparation(base_url=LOCAL, store=store, timeout=9.0)
-    begun = image(prepare, n=2)
-    again = restored(prepare, begun.flow.snapshot())
-    assert again.flow == begun.flow
+    factory = make_factory(base_url=LOCAL, store=store, timeout=9.0)
+    original = image(factory, n=2)
+    again = restored(factory, original.flow.snapshot())
+    assert again.flow == original.flow
     assert again.flow.credentials == ArtaCredentials(api_key="K-local")
     assert again.flow.limits.total == 9.0
-    assert (again.provider, again.origin, again.kept is None) == (ARTA, LOCAL, False)
+    assert (again.provider, again.origin, again.stored is None) == (ARTA, LOCAL, False)
 
 
-def test_a_snapshot_gets_no_credentials_of_another_address() -> None:
+def test_a_snapshot_gets_no_credentials_of_another_origin() -> None:
     store = MemoryStore()
     store.save("arta", ARTA.website, {"api_key": "K-real"})
-    snapshot = image(preparation(base_url="http://evil.example")).flow.snapshot()
+    snapshot = image(make_factory(base_url="http://evil.example")).flow.snapshot()
     with pytest.raises(InvalidInput, match=r"^the snapshot is not of a job at https://ai-arta.com: give the base URL"):
-        restored(preparation(store=store), snapshot)
+        restored(make_factory(store=store), snapshot)
 
 
 def test_a_snapshot_of_another_provider_is_refused() -> None:
     with pytest.raises(SnapshotError):
-        restored(preparation(), chat().flow.snapshot())
+        restored(make_factory(), chat().flow.snapshot())
     with pytest.raises(InvalidInput, match=r"^unknown provider 'atra': did you mean 'arta'"):
-        restored(preparation(), image().flow.snapshot(), model="atra")
+        restored(make_factory(), image().flow.snapshot(), model="atra")
 
 
-def test_a_chat_is_not_resumed() -> None:
+def test_a_chat_is_not_restored() -> None:
     with pytest.raises(InvalidInput, match=r"^Cromicle is for chats, and only image jobs are resumed: ask again"):
-        restored(preparation(), chat().flow.snapshot(), model="cromicle")
+        restored(make_factory(), chat().flow.snapshot(), model="cromicle")

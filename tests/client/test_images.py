@@ -1,4 +1,4 @@
-"""An image becomes a file: under a name of our making, whole, and never in the place of another."""
+"""Images as files: complete, under a safe name, and never over another file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def image(stem: str = "arta-job-1", media_type: str = "image/png", data: bytes =
     return Image(url="https://images.example/1.png?token=secret", data=data, media_type=media_type, stem=stem)
 
 
-def test_it_is_written_whole_under_its_name(tmp_path: Path) -> None:
+def test_an_image_is_written_complete_under_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     path = image().save(folder)
     assert path == folder / "arta-job-1.png"
@@ -43,11 +43,11 @@ def test_it_is_written_whole_under_its_name(tmp_path: Path) -> None:
         ("image/../../x", "bin"),
     ],
 )
-def test_the_extension_is_that_of_its_type(tmp_path: Path, media_type: str, extension: str) -> None:
+def test_the_media_type_decides_the_extension(tmp_path: Path, media_type: str, extension: str) -> None:
     assert image(media_type=media_type).save(tmp_path).name == f"arta-job-1.{extension}"
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_no_file_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "arta-job-1.png").write_bytes(b"mine")
     (tmp_path / "arta-job-1-2.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "arta-job-1-3.png").mkdir()
@@ -58,7 +58,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has_links", [True, False], ids=["links", "no links"])
-def test_savers_at_once_get_a_file_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
+def test_threads_that_save_at_once_get_a_file_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
     if not has_links:
         without_links(monkeypatch)
     contents = [PNG + bytes([number]) * 10_000 for number in range(16)]
@@ -79,7 +81,7 @@ def test_savers_at_once_get_a_file_each(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system such as that of a memory card."""
+    """Make hard links fail, as on the file system of a memory card."""
 
     def link(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -87,7 +89,7 @@ def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", link)
 
 
-def test_a_file_system_without_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_hard_links_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_links(monkeypatch)
     (tmp_path / "arta-job-1.png").write_bytes(b"mine")
     assert image().save(tmp_path).read_bytes() == PNG
@@ -96,7 +98,7 @@ def test_a_file_system_without_links_will_do(tmp_path: Path, monkeypatch: pytest
 
 
 class FullDisk:
-    """A file that takes a few bytes, and no more."""
+    """A file on a disk that is full after four bytes."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -113,7 +115,7 @@ class FullDisk:
         raise OSError(28, "No space left on device")
 
 
-def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_open = builtins.open
     with monkeypatch.context() as patch:
         patch.setattr(builtins, "open", lambda *arguments: FullDisk(real_open(*arguments)))
@@ -125,26 +127,26 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("has_links", [True, False], ids=["links", "no links"])
-def test_a_crash_before_the_file_has_its_name_leaves_nothing(
+def test_an_interrupt_before_the_rename_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
 ) -> None:
-    def crash(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     if not has_links:
         without_links(monkeypatch)
-    monkeypatch.setattr(os, "link" if has_links else "replace", crash)
+    monkeypatch.setattr(os, "link" if has_links else "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         image().save(tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"), [("file", "it is a file"), ("file/below", "Not a directory")], ids=["file", "below a file"]
+    ("path", "reason"), [("file", "it is a file"), ("file/below", "Not a directory")], ids=["file", "below a file"]
 )
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path, place: str, reason: str) -> None:
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, path: str, reason: str) -> None:
     (tmp_path / "file").write_bytes(b"mine")
-    folder = tmp_path / place
+    folder = tmp_path / path
     for use in (lambda: image().save(folder), lambda: make_folder(folder)):
         with pytest.raises(InvalidInput) as caught:
             use()
@@ -152,14 +154,14 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path, place: str, reason: st
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Root may write anywhere, so that the permissions themselves prove nothing here.
+def test_a_folder_without_write_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may write anywhere, so setting permissions would not test anything.
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     with pytest.raises(InvalidInput, match=f"^cannot save an image in {tmp_path}: you may not write there; choose"):
         make_folder(tmp_path)
 
 
-def test_the_umask_decides_who_may_read_it(tmp_path: Path) -> None:
+def test_the_umask_decides_the_permissions(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         path = image().save(tmp_path)
@@ -169,7 +171,7 @@ def test_the_umask_decides_who_may_read_it(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_too_many_namesakes_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files_of_one_name_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_MOST_NAMESAKES", 3)
     image().save(tmp_path)
     image().save(tmp_path)
@@ -190,7 +192,7 @@ def test_too_many_namesakes_end_the_search(tmp_path: Path, monkeypatch: pytest.M
 @example("C:\\Windows\\x")
 @example("")
 @example("-rf")
-def test_a_safe_name_is_one_name_in_the_folder(text: str) -> None:
+def test_a_safe_name_is_a_single_file_name(text: str) -> None:
     name = safe_name(text)
     assert name == os.path.basename(name)
     assert name.isascii()
@@ -201,15 +203,15 @@ def test_a_safe_name_is_one_name_in_the_folder(text: str) -> None:
 
 
 @pytest.mark.parametrize("stem", ["../escape", "a/b", "/abs", "..", "nul\0", "x" * 400, "雪", "...", ".hidden"])
-def test_no_stem_leads_out_of_the_folder(tmp_path: Path, stem: str) -> None:
-    folder = tmp_path / "pictures"
+def test_every_stem_stays_inside_the_folder(tmp_path: Path, stem: str) -> None:
+    folder = tmp_path / "images"
     first, second = image(stem).save(folder), image(stem).save(folder)
     assert first != second
     assert sorted(folder.iterdir()) == sorted([first, second])
-    assert os.listdir(tmp_path) == ["pictures"]
+    assert os.listdir(tmp_path) == ["images"]
 
 
-def test_its_repr_shows_no_bytes() -> None:
+def test_the_repr_of_an_image_shows_no_bytes() -> None:
     assert repr(image()) == (
         f"Image(url='https://images.example/1.png?token=secret', data=<{len(PNG)} bytes>, media_type='image/png')"
     )

@@ -1,4 +1,4 @@
-"""The outputs of a flow, added up."""
+"""The state that a flow's outputs add up to."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ from modelwire.outputs import (
 from modelwire_io.client.summary import OutputSummary
 
 
-def told(*outputs: Output) -> OutputSummary:
-    """What has been told after these outputs."""
-    result = OutputSummary()
+def summary_of(*outputs: Output) -> OutputSummary:
+    summary = OutputSummary()
     for output in outputs:
-        result.note(output)
-    return result
+        summary.add(output)
+    return summary
 
 
-def test_nothing_at_first() -> None:
-    result = told()
-    assert result.text == ""
-    assert (result.title, result.conversation, result.credentials) == (None, None, None)
-    assert result.usage is None
+def test_a_new_summary_is_empty() -> None:
+    summary = summary_of()
+    assert summary.text == ""
+    assert (summary.title, summary.conversation, summary.credentials) == (None, None, None)
+    assert summary.usage is None
 
 
 def test_pieces_of_text_are_joined() -> None:
-    assert told(TextDelta("Hel"), TextDelta("lo")).text == "Hello"
+    assert summary_of(TextDelta("Hel"), TextDelta("lo")).text == "Hello"
 
 
-def test_replaced_text_stands_instead_of_all_before() -> None:
-    assert told(TextDelta("Hello"), TextReplaced("Good"), TextDelta(" day")).text == "Good day"
+def test_replaced_text_replaces_all_text_before_it() -> None:
+    assert summary_of(TextDelta("Hello"), TextReplaced("Good"), TextDelta(" day")).text == "Good day"
 
 
-def test_a_restart_begins_with_nothing() -> None:
-    assert told(TextDelta("Hel"), Restarted()).text == ""
-    assert told(TextDelta("Hel"), Restarted(), TextDelta("Hello")).text == "Hello"
+def test_a_restart_removes_the_text() -> None:
+    assert summary_of(TextDelta("Hel"), Restarted()).text == ""
+    assert summary_of(TextDelta("Hel"), Restarted(), TextDelta("Hello")).text == "Hello"
 
 
-def test_the_last_word_counts() -> None:
-    result = told(
+def test_the_last_output_of_a_kind_counts() -> None:
+    summary = summary_of(
         TitleChanged("a"),
         TitleChanged("b"),
         ConversationChanged({"id": 1}),
@@ -59,27 +58,27 @@ def test_the_last_word_counts() -> None:
         UsageReported(1, 2),
         UsageReported(3, 4),
     )
-    assert result.title == "b"
-    assert result.conversation == {"id": 2}
-    assert result.credentials == {"token": "b"}
-    assert result.usage == UsageReported(3, 4)
+    assert summary.title == "b"
+    assert summary.conversation == {"id": 2}
+    assert summary.credentials == {"token": "b"}
+    assert summary.usage == UsageReported(3, 4)
 
 
-def test_refused_credentials_are_forgotten() -> None:
-    assert told(CredentialsChanged({"token": "a"}), CredentialsChanged(None)).credentials is None
+def test_refused_credentials_are_removed() -> None:
+    assert summary_of(CredentialsChanged({"token": "a"}), CredentialsChanged(None)).credentials is None
 
 
-def test_a_restart_keeps_what_is_no_text() -> None:
-    result = told(TitleChanged("a"), ConversationChanged({"id": 1}), Restarted())
-    assert (result.title, result.conversation) == ("a", {"id": 1})
+def test_a_restart_leaves_title_and_conversation() -> None:
+    summary = summary_of(TitleChanged("a"), ConversationChanged({"id": 1}), Restarted())
+    assert (summary.title, summary.conversation) == ("a", {"id": 1})
 
 
-def test_the_rest_changes_nothing() -> None:
-    result = told(
+def test_other_outputs_change_nothing() -> None:
+    summary = summary_of(
         JobAccepted("1"),
         StatusChanged("waiting", "Waiting"),
         LoginRequired("Label", "http://example.org"),
         ImageReady("http://example.org/1", 0),
         ImageReceived("http://example.org/1", b"data", "image/png"),
     )
-    assert vars(result) == vars(told())
+    assert vars(summary) == vars(summary_of())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwire.commands import SendRequest, Sleep
+from modelwire.commands import Command, Finished, SendRequest, Sleep
 from modelwire.errors import LocalProtocolError
 from modelwire.events import BodyReceived, Cancel, Event, RequestFailed, ResponseEnded, ResponseStarted, Start, Woken
-from modelwire.flow import Flow, Steps
+from modelwire.flow import NOT_SAVED, Flow, Steps
 from modelwire.http import Request
+from modelwire.outputs import Output, TextDelta
 from played_flow import ENTROPY, NOW, PlayedFlow, begin, through_json
 from toy_flows import FLOWS, CustomFlow, FetchFlow
 
@@ -172,3 +174,28 @@ def test_an_invalid_request_is_a_failure() -> None:
         yield from flow.fetch(lambda: Request(method="GET", url="https://api.example/\r\nx: y"))
 
     assert begin(CustomFlow(steps=broken)).failure.kind == "protocol"
+
+
+@dataclass(kw_only=True)
+class Watching(Flow):
+    """Overrides the two methods that an instance takes from its engine."""
+
+    log: list[str] = field(default_factory=list, metadata=NOT_SAVED)
+
+    def start(self) -> Steps:
+        self.emit(TextDelta("Hi"))
+        yield from ()
+
+    def handle(self, event: Event, now: float) -> list[Command | Output]:
+        self.log.append(type(event).__name__)
+        return super().handle(event, now)
+
+    def emit(self, output: Output) -> None:
+        self.log.append(type(output).__name__)
+        super().emit(output)
+
+
+def test_a_subclass_may_override_handle_and_emit() -> None:
+    flow = Watching()
+    assert flow.handle(Start(bytes(32)), 0.0) == [TextDelta("Hi"), Finished()]
+    assert flow.log == ["Start", "TextDelta"]

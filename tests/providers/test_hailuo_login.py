@@ -259,19 +259,19 @@ def test_a_login_may_be_cancelled() -> None:
 # Invalid values of a page.
 
 BAD_VALUES = [
-    ({"token": "T-1234\r\nx: y"}, "the token holds a character that it cannot hold"),
-    ({"token": "T 123456"}, "the token holds a character that it cannot hold"),
-    ({"token": "T-гость-123"}, "the token holds a character that it cannot hold"),
-    ({"token": "T" * 8193}, "the token holds a character that it cannot hold, or is too long"),
-    ({"uuid": "u\x00u"}, "the uuid holds a character that it cannot hold"),
-    ({"device_id": "\x1b]0;owned\x07"}, "the device_id holds a character that it cannot hold"),
-    ({"os_name": "o" * 513}, "the os_name holds a character that it cannot hold, or is too long"),
-    ({"user_agent": "агент"}, "the user_agent holds a character that it cannot hold"),
-    ({"user_agent": "Chrome/150 "}, "the user_agent holds a character that it cannot hold"),
-    ({"user_agent": " Chrome/150"}, "the user_agent holds a character that it cannot hold"),
-    ({"user_agent": "a\nb: c"}, "the user_agent holds a character that it cannot hold"),
-    ({"cpu_core_num": -1}, "the cpu_core_num is not a number that it can be"),
-    ({"screen_width": 2**31}, "the screen_width is not a number that it can be"),
+    ({"token": "T-1234\r\nx: y"}, "the token contains a character that is not allowed there"),
+    ({"token": "T 123456"}, "the token contains a character that is not allowed there"),
+    ({"token": "T-гость-123"}, "the token contains a character that is not allowed there"),
+    ({"token": "T" * 8193}, "the token contains a character that is not allowed there, or is too long"),
+    ({"uuid": "u\x00u"}, "the uuid contains a character that is not allowed there"),
+    ({"device_id": "\x1b]0;owned\x07"}, "the device_id contains a character that is not allowed there"),
+    ({"os_name": "o" * 513}, "the os_name contains a character that is not allowed there, or is too long"),
+    ({"user_agent": "агент"}, "the user_agent contains a character that is not allowed there"),
+    ({"user_agent": "Chrome/150 "}, "the user_agent contains a character that is not allowed there"),
+    ({"user_agent": " Chrome/150"}, "the user_agent contains a character that is not allowed there"),
+    ({"user_agent": "a\nb: c"}, "the user_agent contains a character that is not allowed there"),
+    ({"cpu_core_num": -1}, "the cpu_core_num is out of range"),
+    ({"screen_width": 2**31}, "the screen_width is out of range"),
 ]
 
 
@@ -280,7 +280,7 @@ def test_values_that_no_request_can_carry(values: dict[str, object], said: str) 
     session = begin(HailuoLogin())
     show(session, SOMEBODY | values)
     assert session.failure.kind == "protocol"
-    assert session.failure.message.startswith("the page does not hold a login that can be used: ")
+    assert session.failure.message.startswith("the page has no usable login: ")
     assert said in session.failure.message
     assert not any(str(value)[:20] in session.failure.message for value in values.values())
     assert session.all(CredentialsChanged) == []
@@ -477,9 +477,9 @@ def test_a_file_without_a_login_says_what_is_missing(export: BrowserExport, said
 @pytest.mark.parametrize(
     ("headers", "address", "said"),
     [
-        ((("token", "T\x00secret"),), SITE, "the token holds a character"),
+        ((("token", "T\x00secret"),), SITE, "the token contains a character"),
         ((("token", TOKEN),), f"{SITE}/?cpu_core_num=S-secret", "the values do not fit: Expected `int`, got `str`"),
-        ((("token", TOKEN),), f"{SITE}/?uuid=%0D%0Asecret", "the uuid holds a character"),
+        ((("token", TOKEN),), f"{SITE}/?uuid=%0D%0Asecret", "the uuid contains a character"),
     ],
 )
 def test_a_file_with_values_that_no_request_can_carry(headers: Any, address: str, said: str) -> None:

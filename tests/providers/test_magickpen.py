@@ -186,14 +186,12 @@ def test_a_value_missing_is_a_failure_that_names_it_and_the_bundles(script: str,
     session = play(MagickPenChat(messages="x"), page("/_nuxt/a.js?x=1", "/_nuxt/b.js"), say(script), say(script))
     assert session.failure.kind == "protocol"
     assert session.failure.message.startswith(missing)
-    assert (
-        "looked through: https://magickpen.com/_nuxt/a.js, https://magickpen.com/_nuxt/b.js." in session.failure.message
-    )
+    assert "searched: https://magickpen.com/_nuxt/a.js, https://magickpen.com/_nuxt/b.js." in session.failure.message
 
 
 def test_a_page_without_scripts_is_a_failure() -> None:
     failure = play(MagickPenChat(messages="x"), say("<html>Just a moment...")).failure
-    assert "looked through: no script at all." in failure.message
+    assert "searched: no script." in failure.message
 
 
 def test_a_hostile_page_takes_linear_time() -> None:

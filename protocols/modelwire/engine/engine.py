@@ -97,7 +97,7 @@ _FAILURE_TEXTS = {
 
 
 class Program(Protocol):
-    """What an engine runs: a `Flow`. Its fields are its state, its phases are looked up by name."""
+    """The flow that an engine runs. Its fields are its state, its phases are looked up by name."""
 
     version: ClassVar[int]
     default_timeout: ClassVar[float]

@@ -1,7 +1,7 @@
-"""Everything random that a flow needs, drawn from the entropy that it was started with.
+"""All random values of a flow, drawn from the entropy of its `Start`.
 
-Each draw is HMAC-SHA-256 of a counter and of the id of the last request: two flows that share their entropy but not
-their place in the session (one was restored from a snapshot of the other) never draw the same.
+Each draw is HMAC-SHA-256 of a counter and of the id of the last request. So two flows with the same entropy, one
+restored from a snapshot of the other, never draw the same values after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Entropy:
-    """A source of draws: the same key, in the same order, gives the same values."""
+    """A source of draws: the same key gives the same values in the same order."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -38,5 +38,5 @@ def as_fraction(data: bytes) -> float:
 
 
 def as_choice(data: bytes, options: Sequence[T]) -> T:
-    """One of `options`. 256 bits against any list that fits in memory leave no bias that could be seen."""
+    """One of `options`. 256 bits leave no visible bias for any list that fits in memory."""
     return options[int.from_bytes(data, "big") % len(options)]

@@ -1,4 +1,4 @@
-"""What an HTTP status other than 2xx means for a flow."""
+"""HTTP statuses other than 2xx as errors of a flow."""
 
 from __future__ import annotations
 

@@ -1,23 +1,23 @@
-"""When to try a failed request again, as a pure function."""
+"""Whether and when to retry a failed request, as a pure function."""
 
 from __future__ import annotations
 
 from modelwire.errors import FailureKind
 from modelwire.limits import Limits
 
-# The first pause is up to half a second, and each next one up to twice as long, until thirty seconds.
+# Seconds: the first pause is up to half a second, each next one up to twice as long, and none longer than thirty.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-# At least so long, also where nobody has to be spared: what is signed with a time of milliseconds must not be the same.
+# Seconds: some providers sign a timestamp in milliseconds, and a retry must not repeat it.
 SHORTEST_PAUSE = 0.01
 
-# Statuses that mean "not now", not "no".
+# Client-error statuses that mean "not now".
 _TEMPORARY_STATUSES = frozenset({408, 425, 429})
 _TEMPORARY_KINDS: frozenset[FailureKind] = frozenset({"connect", "timeout", "network", "truncated"})
 
 
 def is_temporary(kind: FailureKind, status: int | None) -> bool:
-    """Whether the same request might fare better a little later."""
+    """True if the same request may succeed a little later."""
     if status is not None and (status >= 400):
         return status in _TEMPORARY_STATUSES or status >= 500
     return kind in _TEMPORARY_KINDS
@@ -34,13 +34,13 @@ def retry_pause(
     jitter: float,
     limits: Limits,
 ) -> float | None:
-    """Seconds to pause before the next try, or None where there must not be one.
+    """Seconds to pause before the next attempt, or None if there must not be one.
 
-    `tries` were made so far; `remaining` seconds are left of the flow's time; `jitter` is drawn from [0, 1).
-    A server's Retry-After is obeyed up to `limits.retry_after`; beyond it, or past the end of the flow's time,
+    `tries` is the number of attempts so far, `remaining` the seconds left of the flow's time, `jitter` is drawn from
+    [0, 1). A server's Retry-After is obeyed up to `limits.retry_after`; beyond it, or past the end of the flow's time,
     waiting would only delay the failure. The pause is full-jitter exponential backoff
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); hardly any after the first
-    connection that broke, which most often was one that the server had closed a moment before it was used.
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). After the first connection that broke
+    it is the shortest one: most often the server had closed a pooled connection just before it was used.
     """
     if tries >= limits.tries or not is_temporary(kind, status):
         return None

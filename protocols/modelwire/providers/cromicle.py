@@ -20,14 +20,14 @@ from modelwire.text import TextSink
 
 
 class CromicleEndpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the service is: the host, and the path on it."""
+    """The host of the service, and the path on it."""
 
     site: str = "https://cromicle.top"
     chat_path: str = "/chat"
 
 
 class CromicleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set: `token` is the constant that the site's own page sends and mixes into the hash."""
+    """Options. `token` is the constant that the site's own page sends and mixes into the hash."""
 
     token: str = "abc"
 
@@ -45,7 +45,7 @@ class ChatBody(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class CromicleChat(ChatFlow):
-    """A chat with Cromicle: `TextDelta`s, and nothing to log in to."""
+    """A chat with Cromicle, without credentials."""
 
     models: ClassVar[Models] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
     default_model: ClassVar[str | None] = "gpt-3.5-turbo"
@@ -58,7 +58,7 @@ class CromicleChat(ChatFlow):
         self.conceal(self.options.token)
 
     def start(self) -> Steps:
-        """Ask, and hand on the answer as it comes."""
+        """Ask, and emit the answer as it arrives."""
         yield from self.stream(self.chat_request, lambda: TextSink(self.emit))
 
     def chat_request(self) -> Request:

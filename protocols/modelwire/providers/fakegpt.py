@@ -25,7 +25,7 @@ from modelwire.provider import Provider
 from modelwire.sse import ServerSentEvent
 from modelwire.text import CumulativeText, EventSink
 
-# Statuses by which the service says that the credentials are not, or no longer, good.
+# Statuses of refused credentials.
 REFUSED = (401, 403)
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_CONCEALED = 100
@@ -33,7 +33,7 @@ PASSWORD_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class FakeGptEndpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the service is: the host, and the paths on it."""
+    """The host of the service, and the paths on it."""
 
     site: str = "https://chat-shared2.zhile.io"
     loads_path: str = "/api/loads"
@@ -43,7 +43,7 @@ class FakeGptEndpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FakeGptOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set: constants that the site's own page sends."""
+    """Options: constants that the site's own page sends."""
 
     user_agent: str = (
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/117.0.0.0 Safari/537.36"
@@ -57,7 +57,7 @@ class FakeGptOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FakeGptCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login yields, kept and used again until it is refused."""
+    """The result of a login, which is reused until the service refuses it."""
 
     access_token: str
     cookies: Cookies = ()
@@ -66,7 +66,7 @@ class FakeGptCredentials(msgspec.Struct, frozen=True, kw_only=True):
         return "FakeGptCredentials(<access_token, cookies>)"
 
 
-# The wire, as it comes and goes.
+# The wire: requests and responses.
 
 
 class Load(msgspec.Struct):
@@ -82,19 +82,19 @@ class LoadsResponse(msgspec.Struct):
 
 
 class SessionResponse(msgspec.Struct, rename="camel"):
-    """`GET /api/auth/session`. No token is as good as none, and one that no header can carry is none."""
+    """`GET /api/auth/session`. An empty token, or one with characters that no header can carry, is refused."""
 
     access_token: Annotated[str, Meta(pattern=r"^[!-~]+\Z")]
 
 
 class Author(msgspec.Struct, frozen=True):
-    """Who says a message."""
+    """The author of a message."""
 
     role: str = "user"
 
 
 class AskContent(msgspec.Struct, kw_only=True):
-    """What a message says."""
+    """The text of a message."""
 
     content_type: str = "text"
     parts: list[str]
@@ -131,7 +131,7 @@ class AnswerMetadata(msgspec.Struct, frozen=True):
 
 
 class AnswerContent(msgspec.Struct, frozen=True):
-    """The text so far, whole, is the first part. Parts of other messages may be anything."""
+    """The first part is the whole text so far. Other messages may have parts of any kind."""
 
     parts: list[JsonValue] = []
 
@@ -151,7 +151,7 @@ class AnswerEvent(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class FakeGptChat(ChatFlow):
-    """A chat with FakeGpt: `TextDelta`s, and `CredentialsChanged` when it had to log in."""
+    """A chat with FakeGpt. It emits `CredentialsChanged` if it had to log in."""
 
     models: ClassVar[Models] = {"gpt-3.5-turbo": ("gpt-3.5-turbo",)}
     default_model: ClassVar[str | None] = "gpt-3.5-turbo"
@@ -161,24 +161,24 @@ class FakeGptChat(ChatFlow):
     credentials: FakeGptCredentials | None = credentials_field()
     options: FakeGptOptions = FakeGptOptions()
     endpoints: FakeGptEndpoints = FakeGptEndpoints()
-    # This flow has logged in itself: another login would not help.
+    # This flow has logged in itself: logging in again would not help.
     is_fresh: bool = field(default=False, init=False, metadata=NOT_SAVED)
 
     def start(self) -> Steps:
-        """Log in with one of the shared tokens, unless there are credentials from before."""
+        """Log in with one of the shared tokens, unless there are credentials already."""
         if self.credentials is not None:
             return self.ask
         response = yield from self.fetch(self.loads_request)
         cookies = self.gather((), response, self.endpoints.loads_path)
         loads = response.decode(LoadsResponse).loads
         if not loads:
-            raise NoAnswer("the service has no shared token on offer now: try again later")
-        # The others are worth as much. A list without end would make every message slow.
+            raise NoAnswer("the service offers no shared token now: try again later")
+        # All of them are secret. The number is bounded, because each makes every message slower.
         for load in loads[:MOST_CONCEALED]:
             self.conceal(load.token_id)
         token_id = self.conceal(self.choice(loads).token_id)
         password = self.secret_text(PASSWORD_ALPHABET, 10)
-        # The site may answer a login with a redirect; its cookies are all that is wanted.
+        # The response may be a redirect. Only its cookies are needed.
         response = yield from self.fetch(partial(self.login_request, token_id, password, cookies), allow=REDIRECTS)
         cookies = self.gather(cookies, response, self.endpoints.login_path)
         response = yield from self.fetch(partial(self.get_request, self.endpoints.session_path, {}, cookies))
@@ -190,7 +190,7 @@ class FakeGptChat(ChatFlow):
         return self.ask
 
     def ask(self) -> Steps:
-        """Ask, and hand on the answer as it comes. Refused credentials are dropped, and replaced once."""
+        """Ask, and emit the answer as it arrives. Refused credentials are replaced once."""
         if self.credentials is None:
             return self.start
         response = yield from self.stream(self.ask_request, self.open_answer, allow=REFUSED, limit=self.limits.stream)
@@ -201,30 +201,30 @@ class FakeGptChat(ChatFlow):
         self.emit(CredentialsChanged(None))
         if self.is_fresh:
             raise Refused(
-                f"the service refuses a login of its own making: {self.excerpt(response)}", status=response.status
+                f"the service refuses a login that it has just issued: {self.excerpt(response)}", status=response.status
             )
         return self.start
 
     def keep_cookies(self, held: FakeGptCredentials, response: Response) -> None:
-        """The answer may bring cookies as well: there is one store for all."""
+        """Store the cookies of the answer, too."""
         cookies = self.gather(held.cookies, response, self.endpoints.conversation_path)
         if cookies != held.cookies:
             self.credentials = msgspec.structs.replace(held, cookies=cookies)
             self.emit(CredentialsChanged(msgspec.to_builtins(self.credentials)))
 
     def gather(self, cookies: Cookies, response: Response, path: str) -> Cookies:
-        """The cookie store after a reply, its values concealed from now on."""
+        """The cookies after a response. Their values are concealed."""
         cookies = store_cookies(cookies, join_url(self.endpoints.site, path), response.headers, self.now)
         for cookie in cookies:
             self.conceal(cookie.value)
         return cookies
 
     def open_answer(self) -> EventSink:
-        """A sink for one try."""
+        """A sink for one attempt."""
         return EventSink(partial(self.take, CumulativeText(self.emit)), self.limits)
 
     def take(self, text: CumulativeText, event: ServerSentEvent) -> bool:
-        """One event of the answer."""
+        """Take one event of the answer. True for the last one."""
         if event.raw == b"[DONE]":
             if not text.was_updated:
                 raise NoAnswer("no valid response: the stream held no message")
@@ -238,7 +238,7 @@ class FakeGptChat(ChatFlow):
         return False
 
     def headers(self, path: str, cookies: Cookies) -> Headers:
-        """What every request carries."""
+        """The headers of every request."""
         options, site = self.options, self.endpoints.site
         return (
             ("Accept-Language", options.accept_language),
@@ -251,7 +251,7 @@ class FakeGptChat(ChatFlow):
         )
 
     def loads_request(self) -> Request:
-        """The shared tokens on offer, as of now."""
+        """The shared tokens on offer now."""
         return self.get_request(self.endpoints.loads_path, {"t": str(int(self.now))})
 
     def get_request(self, path: str, query: dict[str, str], cookies: Cookies = ()) -> Request:
@@ -260,7 +260,7 @@ class FakeGptChat(ChatFlow):
         return Request(method="GET", url=url, headers=self.headers(path, cookies))
 
     def login_request(self, token_id: str, password: str, cookies: Cookies) -> Request:
-        """The login with a shared token, under a password that nobody else knows."""
+        """The login with a shared token, under a password of our own."""
         path = self.endpoints.login_path
         return Request(
             method="POST",

@@ -17,7 +17,7 @@ from modelwire.chat import ChatFlow
 from modelwire.errors import LoginRequiredError, NoAnswer
 from modelwire.flow import NOT_SAVED, Steps, credentials_field
 from modelwire.formats.cookies import cookie_header
-from modelwire.http import Request, join_url, multipart_body
+from modelwire.http import Request, join_url, multipart_body, without_query
 from modelwire.json import convert_input
 from modelwire.messages import last_user_message
 from modelwire.models import Models
@@ -32,13 +32,13 @@ from .hailuo_login import HailuoEndpoints as HailuoEndpoints
 from .hailuo_login import HailuoLogin
 from .hailuo_login import HailuoOptions as HailuoOptions
 
-# Statuses by which the service says that the login is no longer good.
+# Statuses of a login that is no longer valid.
 REFUSED = (401, 403)
 NEW_CHAT = "0"
 
 
 class HailuoConversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat that can be gone on with, by the login that began it."""
+    """A chat that the login which began it can continue."""
 
     token: str
     chat_id: str = msgspec.field(name="chatID")
@@ -48,11 +48,11 @@ class HailuoConversation(msgspec.Struct, frozen=True, kw_only=True):
         return "HailuoConversation(<token, chatID, characterID>)"
 
 
-# The wire: what the named events hold.
+# The wire: the named events.
 
 
 class SendResult(msgspec.Struct, rename={"chat_title": "chatTitle", "chat_id": "chatID"}):
-    """The question arrived, and began or continued a chat."""
+    """The service received the question, which began or continued a chat."""
 
     chat_title: str | None = None
     chat_id: str | int | None = None
@@ -71,7 +71,7 @@ class SendResultEvent(msgspec.Struct):
 
 
 class MessageResult(msgspec.Struct):
-    """The answer so far, whole; some messages bring none."""
+    """The whole answer so far; some messages have none."""
 
     content: str | None = None
 
@@ -90,9 +90,9 @@ class MessageResultEvent(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class HailuoChat(ChatFlow):
-    """A chat with Hailuo AI: `TextDelta`s, the chat's title, and the conversation to go on with next time.
+    """A chat with Hailuo AI. It emits the chat's title, and the conversation that continues it.
 
-    Without credentials it asks for a login (`LoginRequired`) and ends.
+    Without credentials it emits `LoginRequired` and fails.
     """
 
     models: ClassVar[Models] = {"MiniMax": ("MiniMax",), "minimax": ("MiniMax",)}
@@ -115,7 +115,7 @@ class HailuoChat(ChatFlow):
             self.chat_login = fingerprint(self.conversation.token)
 
     def start(self) -> Steps:
-        """Make sure that there is a login, and a device that goes with it; then ask."""
+        """Check the login, draw a device for it if it has none, then ask."""
         credentials = self.require_login()
         if self.chat_login != fingerprint(credentials.token):
             # A chat belongs to the login that began it: under another token it cannot be continued.
@@ -133,22 +133,22 @@ class HailuoChat(ChatFlow):
             raise LoginRequiredError(f"{LABEL} no longer accepts the login: log in again", status=response.status)
 
     def require_login(self) -> HailuoCredentials:
-        """The credentials. Raises `LoginRequiredError` where there are none."""
+        """The credentials. Raises `LoginRequiredError` if there are none."""
         if self.credentials is None or not self.credentials.token:
             self.emit_login_required()
             raise LoginRequiredError(f"{LABEL} answers only after a login: log in first")
         return self.credentials
 
     def emit_login_required(self) -> None:
-        """Say where a person has to log in."""
-        self.emit(LoginRequired(LABEL, self.options.login_url or self.endpoints.site))
+        """Emit the page on which a person logs in."""
+        self.emit(LoginRequired(LABEL, self.options.login_url or without_query(self.endpoints.site)))
 
     def open_answer(self) -> EventSink:
-        """A sink for one try."""
+        """A sink for one attempt."""
         return EventSink(partial(self.take, CumulativeText(self.emit)), self.limits)
 
     def take(self, text: CumulativeText, event: ServerSentEvent) -> bool:
-        """One event of the answer. `close_chunk` ends it, though the connection may stay open."""
+        """Take one event of the answer. `close_chunk` ends it, although the connection may stay open."""
         match event.event:
             case "message_result":
                 content = event.decode(MessageResultEvent).data.message_result.content
@@ -158,12 +158,12 @@ class HailuoChat(ChatFlow):
                 self.take_send_result(event.decode(SendResultEvent).data.send_result)
             case "close_chunk":
                 if not text.was_updated:
-                    raise NoAnswer("no valid response: the answer was closed before it began")
+                    raise NoAnswer("no valid response: the service closed the answer before it began")
                 return True
         return False
 
     def take_send_result(self, result: SendResult) -> None:
-        """The chat has a title, and an id to go on with."""
+        """Emit the title of the chat, and the conversation that continues it."""
         if result.chat_title:
             self.emit(TitleChanged(result.chat_title))
         if result.chat_id is not None:
@@ -174,11 +174,11 @@ class HailuoChat(ChatFlow):
 
     @property
     def question(self) -> str:
-        """The last user message alone in a chat that goes on, the whole prompt in a new one."""
+        """In a continued chat only the last user message, in a new one the whole prompt."""
         return self.prompt if self.chat_id == NEW_CHAT else last_user_message(self.history) or self.prompt
 
     def path_and_query(self, unix: str) -> str:
-        """The path with the device, as it is sent and signed; `unix` is milliseconds since 1970."""
+        """The path with the device in its query, as it is sent and signed. `unix` is milliseconds since 1970."""
         options, device = self.options, self.require_login()
         query = {
             "device_platform": options.device_platform,
@@ -234,7 +234,7 @@ def sign(path_and_query: str, form: dict[str, str], unix: str) -> str:
 
 
 def fingerprint(token: str) -> str:
-    """What tells one login from another, and nothing more."""
+    """A digest that identifies a login without revealing it."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:16]
 
 

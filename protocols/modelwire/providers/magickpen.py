@@ -1,4 +1,4 @@
-"""MagickPen: two keys scraped from the site's scripts, a signed request, an answer in raw text.
+"""MagickPen: two keys scraped from the site's scripts, a signed request, an answer in plain text.
 
 The wire is described in `docs/wires.md`; the service no longer answers.
 """
@@ -27,18 +27,18 @@ from modelwire.text import TextSink
 
 _API_SECRET = re.compile(r'"X-API-Secret":"(\w+)"', re.ASCII)
 _SECRET = re.compile(r'secret:"(\w+)"', re.ASCII)
-# The tags that name a script, and the attributes that count. Bounded, and never across another tag's beginning: a
-# page made to be slow costs no more than its length.
+# The tags that name a script, and their attributes. A match is bounded, and ends before the next tag, so the time is
+# linear in the length of any page.
 _SCRIPT_TAG = re.compile(r"<(?:script|link)\s([^<>]{0,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(src|href|as)\s*=\s*["']?([^\s"'>]*)""", re.IGNORECASE)
 
 
-# A page names a few dozen scripts. One with more is made to keep somebody busy.
-MOST_SCRIPTS = 1000
+# Number: a page names a few dozen scripts. One with more is an attack.
+MAX_SCRIPTS = 1000
 
 
 class MagickPenEndpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the service is: the site that serves the scripts, the API, and the paths on them."""
+    """The site that serves the scripts, the API, and the paths on them."""
 
     site: str = "https://magickpen.com"
     api: str = "https://api.magickpen.com"
@@ -47,12 +47,12 @@ class MagickPenEndpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MagickPenOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set.
+    """Options.
 
-    `turnstile_response` is the answer to the site's captcha, from a user who solved one. `bundle` pins the script
-    that holds the keys (a path such as `/_nuxt/bf709a9ce19f14e18116.js`), where the site's index is not to be
-    searched. `signing_key` is the constant that the site's own script mixes into the signature.
-    `most_bundles` is the number of scripts that are looked through.
+    `turnstile_response` is the response to the site's captcha, if the user has solved one. `bundle` is the script that
+    holds the keys (a path such as `/_nuxt/bf709a9ce19f14e18116.js`); if it is set, the site's index is not searched.
+    `signing_key` is the constant that the site's own script mixes into the signature. `most_bundles` is the largest
+    number of scripts to search.
     """
 
     turnstile_response: str = ""
@@ -74,7 +74,7 @@ class AskBody(msgspec.Struct, rename="camel"):
 
 @dataclass(kw_only=True)
 class MagickPenChat(ChatFlow):
-    """A chat with MagickPen: `TextDelta`s, and nothing to log in to."""
+    """A chat with MagickPen, without credentials."""
 
     models: ClassVar[Models] = {"gpt-4o-mini": ("gpt-4o-mini",)}
     default_model: ClassVar[str | None] = "gpt-4o-mini"
@@ -90,7 +90,7 @@ class MagickPenChat(ChatFlow):
         self.site_url(self.endpoints.index_path)
 
     def start(self) -> Steps:
-        """Find out which scripts the site has now."""
+        """Find the scripts that the site has now."""
         if self.options.bundle:
             self.bundles = [self.site_url(self.options.bundle)]
         else:
@@ -99,7 +99,7 @@ class MagickPenChat(ChatFlow):
         return self.ask
 
     def ask(self) -> Steps:
-        """Look through the scripts until both keys are found, then ask."""
+        """Search the scripts until both keys are found, then ask."""
         api_secret = secret = ""
         for bundle in self.bundles:
             response = yield from self.fetch(partial(self.get_request, bundle))
@@ -110,28 +110,28 @@ class MagickPenChat(ChatFlow):
                 break
         missing = [name for name, value in (("X-API-Secret", api_secret), ("secret", secret)) if not value]
         if missing:
-            searched = ", ".join(without_query(bundle) for bundle in self.bundles) or "no script at all"
+            searched = ", ".join(without_query(bundle) for bundle in self.bundles) or "no script"
             raise RemoteProtocolError(
-                f"{' and '.join(missing)} not found on {self.endpoints.site}; looked through: {searched}."
+                f"{' and '.join(missing)} not found on {self.endpoints.site}; searched: {searched}."
                 " The site may have changed: pin a script with the option 'bundle'"
             )
         yield from self.stream(lambda: self.ask_request(api_secret, secret), lambda: TextSink(self.emit))
 
     def scrape(self, pattern: re.Pattern[str], script: str) -> str:
-        """The first value that the pattern finds, concealed from now on; empty where there is none."""
+        """The first match of the pattern, which is concealed; empty if there is none."""
         match = pattern.search(script)
         return self.conceal(match[1]) if match else ""
 
     def find_bundles(self, page: str) -> list[str]:
         """The URLs of the page's own `/_nuxt/*.js` scripts, in order."""
         found: dict[str, None] = {}  # a set that keeps its order
-        for source in islice(script_sources(page), MOST_SCRIPTS):
+        for source in islice(script_sources(page), MAX_SCRIPTS):
             if len(found) < self.options.most_bundles and self.is_bundle(source):
                 found[self.site_url(source)] = None
         return list(found)
 
     def is_bundle(self, source: str) -> bool:
-        """Whether a script's `src` is one of the site's own bundles."""
+        """True if a script's `src` is one of the site's own bundles."""
         try:
             target = urljoin(self.site_url("/"), source)
             is_own = origin(target) == origin(self.endpoints.site)
@@ -141,16 +141,16 @@ class MagickPenChat(ChatFlow):
         return is_own and source.isascii() and re.search(r"(^|/)_nuxt/[^/]+\.js$", path) is not None
 
     def site_url(self, path: str) -> str:
-        """A path of the site, or the URL of one, below the site's base. Raises `InvalidInput` for what is neither."""
+        """The URL of a path, or of another URL's path, below the site. Raises `InvalidInput` if it is neither."""
         try:
-            # Joined to the root, whatever its host, a path loses its dots.
+            # Joining to the root of any host removes the dots of a path.
             relative = urlsplit(urljoin("https://site/", path))._replace(scheme="", netloc="").geturl()
         except ValueError:
             raise InvalidInput(f"{path[:80]!r} is neither a path nor a URL") from None
         return join_url(self.endpoints.site, f"/{relative.lstrip('/')}")
 
     def get_request(self, url: str) -> Request:
-        """A page or a script of the site."""
+        """The request for a page or a script of the site."""
         return Request(method="GET", url=url, headers=(("accept", "*/*"),))
 
     def ask_request(self, api_secret: str, secret: str) -> Request:
@@ -194,7 +194,7 @@ def as_javascript(number: float) -> str:
 
 
 def script_sources(page: str) -> Iterator[str]:
-    """Where the scripts of a page are, in order, also those that are only preloaded."""
+    """The URLs of the scripts of a page in order, preloaded ones included."""
     for tag in _SCRIPT_TAG.finditer(page):
         attributes = {name.lower(): value.replace("&amp;", "&") for name, value in _ATTRIBUTE.findall(tag[1])}
         source = attributes.get("src") or (attributes.get("as") == "script" and attributes.get("href"))

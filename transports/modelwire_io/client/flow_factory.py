@@ -187,9 +187,9 @@ class FlowFactory:
         return without_query(self.base_url(provider) or provider.website).rstrip("/")
 
     def _conceal_query(self, flow: Flow, provider: Provider) -> None:
-        """Hide the values in the query of a base URL: they may be keys."""
-        for _, value in parse_qsl(urlsplit(self.base_url(provider) or "").query):
-            flow.conceal(value)
+        """Hide the values in the query of a base URL, and names without a value: they may be keys."""
+        for name, value in parse_qsl(urlsplit(self.base_url(provider) or "").query, keep_blank_values=True):
+            flow.conceal(value or name)
 
     def _choose(self, model: str, kind: Kind) -> tuple[Provider, type[ModelFlow], str | None]:
         name, model_name = split_model(model)

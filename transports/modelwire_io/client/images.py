@@ -1,4 +1,4 @@
-"""An image that was made, and how it becomes a file."""
+"""An image, and how it is saved as a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import msgspec
 from modelwire.errors import InvalidInput
 
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
-# How many files of one name may lie in a folder before something is wrong with it.
-_MOST_NAMESAKES = 10_000
+# Number: the most files of one name in a folder. More are a sign of a loop.
+_MAX_NAMESAKES = 10_000
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """One image: where it came from, its bytes, its media type. `stem` is what its file will be called."""
+    """One image: its URL, its bytes, its media type. `stem` is the name of its file without the extension."""
 
     url: str
     data: bytes
@@ -28,9 +28,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         return f"Image(url={self.url!r}, data=<{len(self.data)} bytes>, media_type={self.media_type!r})"
 
     def save(self, directory: str | os.PathLike[str]) -> Path:
-        """Write the image into `directory` (made if need be) under a new name, and return where it is.
+        """Write the image to a new file in `directory`, which is made if needed, and return its path.
 
-        No file is overwritten, and none is there before it is whole. Raises `InvalidInput` where the directory
+        No file is overwritten, and the file appears only once it is whole. Raises `InvalidInput` if the directory
         cannot be written.
         """
         folder = Path(directory)
@@ -43,7 +43,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     def _save(self, folder: Path) -> Path:
         temporary = folder / f".modelwire-{secrets.token_hex(8)}.part"
         try:
-            # The mode is what the user's umask makes of it.
+            # The user's umask decides the mode.
             with open(temporary, "xb") as file:
                 file.write(self.data)
             return self._publish(folder, temporary)
@@ -51,9 +51,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
             temporary.unlink(missing_ok=True)
 
     def _publish(self, folder: Path, temporary: Path) -> Path:
-        """Give a finished file the first name that is free."""
+        """Give a finished file the first free name."""
         stem, extension = safe_name(self.stem), _EXTENSIONS.get(self.media_type, "bin")
-        for number in range(1, _MOST_NAMESAKES):
+        for number in range(1, _MAX_NAMESAKES):
             path = folder / (f"{stem}.{extension}" if number == 1 else f"{stem}-{number}.{extension}")
             try:
                 _rename(temporary, path)
@@ -69,7 +69,7 @@ def safe_name(text: str) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make sure that images can be saved in `folder`. Raises `InvalidInput` where they cannot."""
+    """Make sure that images can be saved in `folder`. Raises `InvalidInput` if they cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -84,13 +84,13 @@ def _cannot_save(folder: Path, error: OSError) -> InvalidInput:
 
 
 def _rename(old: Path, new: Path) -> None:
-    """Rename a file. Raises `FileExistsError` where the name is taken: nothing is overwritten."""
+    """Rename a file. Raises `FileExistsError` if the name is taken: nothing is overwritten."""
     try:
         os.link(old, new)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links, such as that of a memory card: take the name, then its place.
+        # A file system without hard links, such as that of a memory card: reserve the name, then replace it.
         open(new, "xb").close()
         try:
             os.replace(old, new)
