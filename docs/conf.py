@@ -36,20 +36,26 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [(r"py:(class|data|obj)", r".*")]
 
 _WORD_IN_CODE = re.compile(r"(?<![`\\])`([^`\n]+)`(?![`_])")
+_LIST_ITEM = re.compile(r"(\d+\.|[-*]) ")
 
 
 def as_rest(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Turn a docstring into reST: `words` in backquotes are code, an indented block after a colon is an example."""
+    """Turn a docstring into reST: `words` in backquotes are code, an indented block is an example.
+
+    The indented lines of a list's item are text.
+    """
     out: list[str] = []
-    in_example = False
+    in_example = in_item = False
     for number, line in enumerate(lines):
         is_indented = line.startswith(" ")
+        if not is_indented:
+            in_item = bool(_LIST_ITEM.match(line))
         follows = number + 1 < len(lines) and lines[number + 1].startswith(" ") and bool(line) and not is_indented
         if follows and line.endswith(":") and not in_example:
             # The example begins with this line: `with ... :` and its body.
             out += ["::", "", f"    {line}"]
             in_example = True
-        elif is_indented and not in_example:
+        elif is_indented and not in_example and not in_item:
             out += ["::", "", f"    {line}"]
             in_example = True
         elif in_example and (is_indented or not line):

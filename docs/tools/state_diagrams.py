@@ -1,11 +1,11 @@
-"""Draws the states of every flow from the source: `docs/states/*.svg`, and the tables of `docs/states.md`.
+"""Draw the states of every flow from the source: `docs/states/*.svg`, and the tables of `docs/states.md`.
 
-    python docs/tools/state_diagrams.py            write them
-    python docs/tools/state_diagrams.py --check    fail if they differ from the source
+    python docs/tools/state_diagrams.py            write the files
+    python docs/tools/state_diagrams.py --check    fail if the files differ from the source
 
 A phase is a method annotated `-> Steps`. Its transitions are its `return self.NAME`, and those of a plain method
 annotated `-> Phase` whose call it returns. `return None`, or no return at all, ends the flow. Its failures are the
-exceptions that it raises, itself or in the plain methods that it calls. The source is parsed, never imported.
+exceptions raised in it and in the plain methods that it calls. The source is parsed, never imported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOCS = Path(__file__).resolve().parents[1]
 SOURCES = DOCS.parent / "protocols" / "modelwire"
 FILES = (*sorted((SOURCES / "providers").glob("[a-z]*.py")), SOURCES / "download.py")
 PAGE = DOCS / "states.md"
-MARK = "<!-- All below is written by docs/tools/state_diagrams.py: change the source instead. -->\n"
+MARK = "<!-- docs/tools/state_diagrams.py writes everything below: change the source instead. -->\n"
 END = "end"
 WAITS = ("fetch", "stream", "evaluate", "sleep")
 
@@ -32,7 +32,7 @@ Method = ast.FunctionDef
 
 
 class Transition(NamedTuple):
-    """From a phase to another, or to the end. `via` is the method that chooses, `when` its conditions."""
+    """From a phase to another, or to the end. `via` is the method that chooses, `when` are the conditions."""
 
     source: str
     target: str
@@ -44,14 +44,14 @@ class Wait(NamedTuple):
     """A wait of a phase: `fetch` or `stream` and the request, `evaluate` and the script, `sleep` and the seconds."""
 
     kind: str
-    what: str
+    argument: str
 
 
 class Statuses(NamedTuple):
     """The statuses of a job that a phase polls: unfinished, finished, and the failure for any other."""
 
-    on_way: tuple[str, ...] = ()
-    at_end: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
     failure: str = ""
 
 
@@ -88,7 +88,7 @@ def read_flows(path: Path) -> Iterator[FlowStates]:
 
 
 def _tables(statement: ast.stmt) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """A dict with constant keys that a statement assigns: its name and its keys."""
+    """The name and the keys of each dict with constant keys that a statement assigns."""
     if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict):
         keys = tuple(str(key.value) for key in statement.value.keys if isinstance(key, ast.Constant))
         for target in statement.targets:
@@ -103,7 +103,7 @@ def _returns(method: Method, annotation: str) -> bool:
 def _read_phase(phase: Method, methods: dict[str, Method], tables: dict[str, tuple[str, ...]]) -> Phase:
     phases = {name for name, method in methods.items() if _returns(method, "Steps")}
     transitions = list(_transitions(phase, phase.name, "", (), methods, phases))
-    if not _never_falls_off(phase.body):
+    if not _always_returns(phase.body):
         transitions.append(Transition(phase.name, END, "", ()))
     return Phase(
         name=phase.name,
@@ -119,22 +119,22 @@ def _transitions(
     method: Method, source: str, via: str, when: tuple[str, ...], methods: dict[str, Method], phases: set[str]
 ) -> Iterator[Transition]:
     for statement, conditions in _returned(method.body, when):
-        for value, condition in _alternatives(statement.value):
-            where = (*conditions, *condition)
+        for value, condition in _branches(statement.value):
+            all_conditions = (*conditions, *condition)
             if value is None or (isinstance(value, ast.Constant) and value.value is None):
-                yield Transition(source, END, via, where)
+                yield Transition(source, END, via, all_conditions)
                 continue
             name = _own_name(value.func if isinstance(value, ast.Call) else value)
             if isinstance(value, ast.Call) and name in methods:
-                yield from _transitions(methods[name], source, name, where, methods, phases)
+                yield from _transitions(methods[name], source, name, all_conditions, methods, phases)
             elif name in phases:
-                yield Transition(source, name, via, where)
+                yield Transition(source, name, via, all_conditions)
             else:
                 raise SystemExit(f"line {statement.lineno}: {ast.unparse(statement)!r} is not a transition")
 
 
 def _returned(body: Sequence[ast.stmt], when: tuple[str, ...]) -> Iterator[tuple[ast.Return, tuple[str, ...]]]:
-    """Every returned expression of a body, with the conditions around it."""
+    """Every return statement of a body, with the conditions around it."""
     for statement in body:
         match statement:
             case ast.Return():
@@ -148,8 +148,8 @@ def _returned(body: Sequence[ast.stmt], when: tuple[str, ...]) -> Iterator[tuple
                 pass
 
 
-def _alternatives(value: ast.expr | None) -> Iterator[tuple[ast.expr | None, tuple[str, ...]]]:
-    """The values of a returned expression: two of `a if test else b`."""
+def _branches(value: ast.expr | None) -> Iterator[tuple[ast.expr | None, tuple[str, ...]]]:
+    """Each value that a returned expression may have, with its condition: `a if test else b` has two."""
     if isinstance(value, ast.IfExp):
         yield value.body, (ast.unparse(value.test),)
         yield value.orelse, (_negated(value.test),)
@@ -169,13 +169,13 @@ def _own_name(value: ast.expr) -> str:
     return value.attr if is_own and isinstance(value, ast.Attribute) else ""
 
 
-def _never_falls_off(body: Sequence[ast.stmt]) -> bool:
+def _always_returns(body: Sequence[ast.stmt]) -> bool:
     last = body[-1]
     match last:
         case ast.Return() | ast.Raise():
             return True
         case ast.If():
-            return bool(last.orelse) and _never_falls_off(last.body) and _never_falls_off(last.orelse)
+            return bool(last.orelse) and _always_returns(last.body) and _always_returns(last.orelse)
         case ast.While(test=ast.Constant(value=True)):
             return not any(isinstance(node, ast.Break) for node in ast.walk(last))
         case _:
@@ -187,11 +187,11 @@ def _waits(phase: Method) -> Iterator[Wait]:
     for call in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
         if isinstance(call, ast.Call) and _own_name(call.func) in WAITS:
             kind = _own_name(call.func)
-            yield Wait(kind, _waited_for(call.args[0], is_request=kind in ("fetch", "stream")))
+            yield Wait(kind, _argument_of(call.args[0], is_request=kind in ("fetch", "stream")))
 
 
-def _waited_for(argument: ast.expr, *, is_request: bool) -> str:
-    """The method that builds the request, the script, or the seconds of a pause."""
+def _argument_of(argument: ast.expr, *, is_request: bool) -> str:
+    """The name of the method that builds the request, or the expression of a script or of seconds."""
     if is_request:
         return next(name for node in ast.walk(argument) if isinstance(node, ast.expr) and (name := _own_name(node)))
     return ast.unparse(argument).removeprefix("self.")
@@ -215,9 +215,9 @@ def _failures_in(node: ast.stmt) -> Iterator[str]:
 
 
 def _statuses(phase: Method, tables: dict[str, tuple[str, ...]]) -> Statuses:
-    """The statuses of a job: the table that must contain it, and the single ones that end it."""
-    on_way: tuple[str, ...] = ()
-    at_end: list[str] = []
+    """The statuses that a phase compares `.status` with: the keys of a table, and the single ones that end the job."""
+    unfinished: tuple[str, ...] = ()
+    finished: list[str] = []
     failure = ""
     for node in ast.walk(phase):
         if isinstance(node, ast.If) and isinstance(test := node.test, ast.Compare):
@@ -225,11 +225,11 @@ def _statuses(phase: Method, tables: dict[str, tuple[str, ...]]) -> Statuses:
             operand = test.comparators[0]
             table = tables.get(operand.id, ()) if isinstance(operand, ast.Name) else ()
             if is_status and table and isinstance(test.ops[0], ast.NotIn):
-                on_way = table
+                unfinished = table
                 failure = next(_failures_in(node))
             elif is_status and isinstance(test.ops[0], ast.Eq) and isinstance(operand, ast.Constant):
-                at_end.append(str(operand.value))
-    return Statuses(on_way, tuple(at_end), failure) if on_way else Statuses()
+                finished.append(str(operand.value))
+    return Statuses(unfinished, tuple(finished), failure) if unfinished else Statuses()
 
 
 # The page.
@@ -242,10 +242,10 @@ def page_part(flows: Sequence[FlowStates]) -> str:
 
 def _section(flow: FlowStates) -> str:
     lines = [f"## {flow.name}", "", f"From `{flow.file}`.", ""]
-    lines += [f"![{_alternative(flow)}](states/{flow.name}.svg)", ""]
+    lines += [f"![{_alt_text(flow)}](states/{flow.name}.svg)", ""]
     lines += ["| Phase | What it does | Waits for | Fails with |", "|---|---|---|---|"]
     for phase in flow.phases:
-        waits = ", ".join(f"{wait.kind} `{wait.what}`" for wait in phase.waits) or "nothing"
+        waits = ", ".join(f"{wait.kind} `{wait.argument}`" for wait in phase.waits) or "nothing"
         failures = ", ".join(f"`{name}`" for name in phase.failures)
         lines.append(f"| `{phase.name}` | {phase.summary} | {waits} | {failures} |")
     lines += ["", "| From | To | Chosen by | When |", "|---|---|---|---|"]
@@ -253,7 +253,7 @@ def _section(flow: FlowStates) -> str:
         for number, transition in enumerate(phase.transitions):
             lines.append(_row(transition, is_only=len(phase.transitions) == 1, is_first=number == 0))
     for phase in flow.phases:
-        if phase.statuses.on_way:
+        if phase.statuses.unfinished:
             lines += ["", *_status_lines(phase)]
     return "\n".join([*lines, ""])
 
@@ -267,28 +267,29 @@ def _row(transition: Transition, *, is_only: bool, is_first: bool) -> str:
 
 
 def _status_lines(phase: Phase) -> list[str]:
-    on_way, at_end, failure = phase.statuses
-    rows = [f"| `{status}` | `{phase.name}` asks again |" for status in on_way]
-    rows += [f"| `{status}` | {END} |" for status in at_end]
-    head = [f"The statuses of the job in `{phase.name}`; each may follow on any before it:", "", "| Status | Then |"]
+    unfinished, finished, failure = phase.statuses
+    rows = [f"| `{status}` | polled again |" for status in unfinished]
+    rows += [f"| `{status}` | {END} |" for status in finished]
+    head = [f"The job's statuses in `{phase.name}`; unfinished ones come in any order:", "", "| Status | Then |"]
     return [*head, "|---|---|", *rows, f"| any other | `{failure}` |"]
 
 
-def _alternative(flow: FlowStates) -> str:
+def _alt_text(flow: FlowStates) -> str:
     return f"The states of {flow.name}: {', '.join(phase.name for phase in flow.phases)}"
 
 
-# The picture: phases in a column. Transitions to the next phase go straight down, transitions back use lanes on the
-# left, transitions that skip a phase use lanes on the right. Transitions to one phase share a lane.
+# The picture: the phases are boxes in a column. A transition to the next phase goes straight down, one to an earlier
+# phase uses a lane on the left, one that skips a phase uses a lane on the right. Transitions to one phase share a lane.
 
-PAD = 24
-GAP = 58  # between two phases
-LINE = 19  # of text
-LANE = 22
-LABEL = 104  # between a phase and its first lane, with room for the name of the choosing method
-DOT = 9
-INSIDE = 16
-SMALL, LARGE = 7.3, 9.4  # the width of a character
+# Pixels.
+PAD = 24  # around the drawing
+GAP = 58  # between two boxes
+LINE = 19  # height of a line of text
+LANE = 22  # between two lanes
+LABEL = 104  # between a box and its first lane: room for the name of the choosing method
+DOT = 9  # radius of the circles at the start and at the end
+INSIDE = 16  # between the edge of a box and its text
+SMALL, LARGE = 7.3, 9.4  # width of a character in code and in names
 
 STYLE = """
   .sheet { fill: #ffffff; stroke: #d0d7de; }
@@ -320,7 +321,7 @@ STYLE = """
 
 
 class Box(NamedTuple):
-    """The place of a phase in the picture, and its lines of text."""
+    """A phase in the picture: its position, its size, and its lines of text."""
 
     phase: Phase
     x: float
@@ -362,7 +363,7 @@ def draw(flow: FlowStates) -> str:
         f'<circle class="dot" cx="{middle:g}" cy="{end_y:g}" r="{DOT - 4:g}"/>',
         f'<text class="quiet" x="{middle + DOT + 8:g}" y="{end_y + 4:g}">{END}</text>',
     ]
-    title = escape(_alternative(flow))
+    title = escape(_alt_text(flow))
     body = "\n".join(f"  {part}" for part in parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}"'
@@ -380,9 +381,9 @@ def _description(flow: FlowStates) -> str:
         sentences.append(f"From {phase.name} it goes to {' or '.join(targets)}.")
         if phase.failures:
             sentences.append(f"It can fail there with {', '.join(phase.failures)}.")
-        if phase.statuses.on_way:
+        if phase.statuses.unfinished:
             sentences.append(
-                f"The job's statuses there are {', '.join((*phase.statuses.on_way, *phase.statuses.at_end))}."
+                f"The job's statuses there are {', '.join((*phase.statuses.unfinished, *phase.statuses.finished))}."
             )
     return " ".join(sentences)
 
@@ -392,7 +393,7 @@ def _order(flow: FlowStates) -> dict[str, int]:
 
 
 def _sources(flow: FlowStates, target: str, side: int) -> list[Transition]:
-    """The transitions to a phase in the lane on that side, one from each phase and method."""
+    """The transitions to `target` that use the lane on this side, one for each phase and choosing method."""
     order = _order(flow)
     found: dict[tuple[str, str], Transition] = {}
     for phase in flow.phases:
@@ -404,7 +405,7 @@ def _sources(flow: FlowStates, target: str, side: int) -> list[Transition]:
 
 
 def _lanes(flow: FlowStates) -> tuple[list[str], list[str]]:
-    """The targets of the lanes on the left and on the right, from the inside out."""
+    """The targets of the lanes on the left and on the right; the innermost lane first."""
     names = list(_order(flow))
     back = [name for name in reversed(names) if _sources(flow, name, -1)]
     forth = [name for name in names if _sources(flow, name, 1)]
@@ -414,7 +415,7 @@ def _lanes(flow: FlowStates) -> tuple[list[str], list[str]]:
 def _boxes(flow: FlowStates, left: float) -> list[Box]:
     texts = []
     for phase in flow.phases:
-        calls = tuple(f"{wait.kind} {wait.what}" for wait in phase.waits)
+        calls = tuple(f"{wait.kind} {wait.argument}" for wait in phase.waits)
         fails = tuple(_wrapped(phase.failures))
         texts.append((phase, calls, fails))
     width = max(_width(*text) for text in texts)
@@ -422,7 +423,7 @@ def _boxes(flow: FlowStates, left: float) -> list[Box]:
     y = PAD + 2 * DOT + GAP - 14
     for phase, calls, fails in texts:
         height = (
-            36 + LINE * len(calls) + (46 if phase.statuses.on_way else 0) + (LINE * len(fails) + 10 if fails else 6)
+            36 + LINE * len(calls) + (46 if phase.statuses.unfinished else 0) + (LINE * len(fails) + 10 if fails else 6)
         )
         boxes.append(Box(phase, left, y, width, max(height, 64), calls, fails))
         y += max(height, 64) + GAP
@@ -442,7 +443,7 @@ def _wrapped(names: Sequence[str], longest: int = 42) -> Iterator[str]:
 
 
 def _width(phase: Phase, calls: tuple[str, ...], fails: tuple[str, ...]) -> float:
-    statuses = (*phase.statuses.on_way, *phase.statuses.at_end)
+    statuses = (*phase.statuses.unfinished, *phase.statuses.finished)
     pills = sum(len(status) * SMALL + 20 for status in statuses) + 30 * max(0, len(statuses) - 1)
     text = max([len(phase.name) * LARGE, *(len(line) * SMALL for line in (*calls, *fails)), pills])
     return round(max(text + 2 * INSIDE + 24, 220))
@@ -459,7 +460,7 @@ def _box(box: Box) -> list[str]:
     for call in box.calls:
         line += LINE
         parts.append(f'<text class="code quiet" x="{x + INSIDE:g}" y="{line:g}">{escape(call)}</text>')
-    if phase.statuses.on_way:
+    if phase.statuses.unfinished:
         parts += _pills(x + INSIDE, line + 14, phase)
     if box.fails:
         top = box.bottom - LINE * len(box.fails) - 9
@@ -474,14 +475,14 @@ def _box(box: Box) -> list[str]:
 
 
 def _pills(x: float, y: float, phase: Phase) -> list[str]:
-    """The statuses of a job in a row: unfinished ones with arrows in both directions, then the last one."""
+    """The statuses of a job in a row: the unfinished ones with arrows in both directions, then the finished ones."""
     parts = []
-    on_way, at_end, _ = phase.statuses
-    for number, status in enumerate((*on_way, *at_end)):
+    unfinished, finished, _ = phase.statuses
+    for number, status in enumerate((*unfinished, *finished)):
         width = len(status) * SMALL + 20
         if number:
             start, stop, level = x - 30, x, y + 13
-            both = number < len(on_way)
+            both = number < len(unfinished)
             parts += _arrow([(start + (8 if both else 0), level), (stop, level)], halo=False)
             if both:
                 parts.append(_tip(start, level, -1, 0))
@@ -494,7 +495,7 @@ def _pills(x: float, y: float, phase: Phase) -> list[str]:
 
 
 def _straight(flow: FlowStates, boxes: list[Box], end_y: float, middle: float) -> list[str]:
-    """The transitions from a phase to the next."""
+    """The arrows from each phase to the next."""
     order = _order(flow)
     parts = []
     for box in boxes:
@@ -511,10 +512,10 @@ def _straight(flow: FlowStates, boxes: list[Box], end_y: float, middle: float) -
 def _lane(
     flow: FlowStates, boxes: list[Box], target: str, x: float, side: int, end_y: float, middle: float
 ) -> list[str]:
-    """The transitions to one phase on one side: from each phase to the lane, along it, and into the phase once."""
+    """One lane: an arrow from each source into the lane, along it, and into the target."""
     order = _order(flow)
     lanes = _lanes(flow)[0 if side < 0 else 1]
-    halos: list[str] = []  # one line for all, drawn first, so that joints do not look cut
+    halos: list[str] = []  # drawn before all wires, so that they do not cut the joints
     wires: list[str] = []
     if target == END:
         entry, inside = end_y, middle + DOT
@@ -523,7 +524,7 @@ def _lane(
         entry, inside = box.y + 20, box.x + (box.width if side > 0 else 0)
     for transition in _sources(flow, target, side):
         box = boxes[order[transition.source]]
-        # Ports of a phase: transitions back leave highest by the inner lane, transitions forward by the outer one.
+        # The order of the ports of a box: the highest leads to the inner lane on the left, to the outer on the right.
         ports = [lane for lane in lanes if any(s.source == transition.source for s in _sources(flow, lane, side))]
         number = ports.index(target) if side < 0 else len(ports) - 1 - ports.index(target)
         level = box.y + 40 + 21 * number
@@ -541,7 +542,7 @@ def _lane(
 
 
 def _arrow(points: Sequence[tuple[float, float]], *, halo: bool = True) -> list[str]:
-    """A line with rounded corners, and a tip at its end."""
+    """A line with rounded corners and an arrowhead."""
     (before_x, before_y), (x, y) = points[-2:]
     away_x, away_y = _sign(x - before_x), _sign(y - before_y)
     path = _path([*points[:-1], (x - 7 * away_x, y - 7 * away_y)])
@@ -568,25 +569,25 @@ def _sign(number: float) -> int:
     return (number > 0) - (number < 0)
 
 
-def wanted() -> dict[Path, str]:
-    """The generated files, and their contents."""
+def generated_files() -> dict[Path, str]:
+    """The path and the content of each generated file."""
     flows = [flow for path in FILES for flow in read_flows(path)]
     intro, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
-        raise SystemExit(f"{PAGE} has lost the line {MARK!r}")
+        raise SystemExit(f"{PAGE} lacks the line {MARK!r}: put it back, below the introduction")
     pictures = {DOCS / "states" / f"{flow.name}.svg": draw(flow) for flow in flows}
     return pictures | {PAGE: f"{intro}{mark}\n{page_part(flows)}"}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or check that they are current. Returns the exit code."""
-    files = wanted()
+    files = generated_files()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     stale += [path for path in (DOCS / "states").glob("*.svg") if path not in files]
     if "--check" in arguments:
         for path in stale:
             print(
-                f"{path.relative_to(DOCS.parent)} is not current: run python docs/tools/state_diagrams.py",
+                f"{path.relative_to(DOCS.parent)} is out of date: run python docs/tools/state_diagrams.py",
                 file=sys.stderr,
             )
         return 1 if stale else 0

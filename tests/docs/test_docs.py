@@ -20,7 +20,9 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from functools import partial
 from importlib import import_module
 from io import BytesIO, StringIO, TextIOWrapper
+from itertools import takewhile
 from pathlib import Path
+from shutil import copy
 from types import ModuleType
 from typing import Any, NamedTuple, get_args
 from xml.etree import ElementTree
@@ -118,7 +120,7 @@ def pages(offline: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pages]:
 
 @pytest.fixture(scope="module")
 def parrot_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that makes the guide's example package look installed, with the entry points of the page."""
+    """A folder in which the guide's template looks like an installed package, with the entry points of the page."""
     folder = tmp_path_factory.mktemp("installed")
     (block,) = blocks_of(DOCS / "writing-a-provider.md", "toml")
     project = tomllib.loads(block.text)["project"]
@@ -129,6 +131,7 @@ def parrot_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines += [f"{name} = {target}" for name, target in entries.items()]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8")
+    copy(DOCS / "provider_template.py", folder / "modelwire_parrot.py")
     return folder
 
 
@@ -143,18 +146,19 @@ def test_the_python_of_a_page_runs(
 
 
 def test_the_python_of_the_readme_runs(pages: Pages) -> None:
-    """Blocks of the guide on embedding define names that the README uses (`http`, `loop`, `flow` and others)."""
+    """Blocks of the guide on embedding define the names that the README's loop uses (`http`, `loop`, `flow`, ...)."""
     guide = DOCS / "embedding.md"
-    namespace = pages.open(guide)
-    given = blocks_of(guide, "python")
-    until = next(number for number, block in enumerate(given) if "def pump" in block.text)
-    for block in given[:until]:
-        run_block(block, guide, namespace)
+    setup = list(takewhile(lambda block: "\npump(Start(" not in block.text, blocks_of(guide, "python")))
+    namespace = pages.open(PAGES[0])
     for block in blocks_of(PAGES[0], "python"):
+        if "def pump" in block.text:
+            for given in setup:
+                run_block(given, guide, namespace)
         run_block(block, PAGES[0], namespace)
         if "def pump" in block.text:
             namespace["loop"].run_forever()
             assert namespace["ends"] == [None]
+    assert "ends" in namespace
     assert len(list(Path("pictures").glob("arta-*.png"))) == 2
     # The README's own Cromicle flow gives the same request as ours.
     [ours] = namespace["CromicleChat"](messages="Hello").handle(Start(bytes(32)), 0.0)
@@ -234,22 +238,28 @@ def options_of(command: click.Command) -> set[str]:
     return found - {"-h", "--help", "--debug"}
 
 
-def test_the_quickstart_has_every_command_and_every_option() -> None:
-    page = DOCS / "quickstart.md"
-    headings = re.findall(r"^### modelwire (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_manual_has_every_command_and_every_option() -> None:
+    page = DOCS / "cli.md"
+    headings = re.findall(r"^## modelwire (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     context = click.Context(cli)
     assert headings == cli.list_commands(context)
-    assert "### modelwire\n" in page.read_text(encoding="utf-8")
-    documented = {name for cell in first_column(page, "### modelwire") for name in re.findall(r"-{1,2}[\w-]+", cell)}
+    documented = {name for cell in first_column(page, "## modelwire") for name in re.findall(r"-{1,2}[\w-]+", cell)}
     assert documented == options_of(cli) | {"-h", "--help", "--debug"}
     for heading in headings:
         command = cli.get_command(context, heading)
         assert command is not None
-        assert {cell.split()[0] for cell in first_column(page, f"### modelwire {heading}")} == options_of(command)
+        assert {cell.split()[0] for cell in first_column(page, f"## modelwire {heading}")} == options_of(command)
 
 
-def test_the_quickstart_has_every_keyword_of_a_client() -> None:
-    assert set(first_column(DOCS / "quickstart.md", "### What a client is told")) == {
+def test_the_manual_has_every_variable_of_a_provider() -> None:
+    documented = first_column(DOCS / "cli.md", "## Environment")
+    assert {
+        name for provider in PROVIDERS.values() for names in provider.environment.values() for name in names
+    } <= set(documented)
+
+
+def test_the_quickstart_has_every_setting_of_a_client() -> None:
+    assert set(first_column(DOCS / "quickstart.md", "## The settings of a client")) == {
         *Configuration.__annotations__,
         "transport",
     }
@@ -258,13 +268,6 @@ def test_the_quickstart_has_every_keyword_of_a_client() -> None:
 def test_the_quickstart_has_every_extra() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert first_column(DOCS / "quickstart.md", "## Install") == ["none", *extras]
-
-
-def test_the_quickstart_has_every_variable_of_a_provider() -> None:
-    documented = first_column(DOCS / "quickstart.md", "## The environment")
-    assert {
-        name for provider in PROVIDERS.values() for names in provider.environment.values() for name in names
-    } <= set(documented)
 
 
 def as_shown(name: str, value: object) -> str:
@@ -340,11 +343,10 @@ def test_the_wires_have_every_model_of_arta() -> None:
 
 def test_the_pages_say_which_services_still_respond() -> None:
     said = {"gone": "No longer.", "unknown": "Not known"}
-    for page, heading in ((PAGES[0], "## What still answers"), (DOCS / "wires.md", "# The five wires")):
-        rows = table_after(page, heading) if page is PAGES[0] else table_at_top(page)
-        documented = {re.sub(r"\[(.+)\]\(.*\)", r"\1", row[0]): row[2] for row in rows}
+    for rows in (table_after(PAGES[0], "## Which services answer"), table_at_top(DOCS / "wires.md")):
+        documented = {name: row[2] for row in rows for name in re.sub(r"\[(.+)\]\(.*\)", r"\1", row[0]).split(", ")}
         for provider in PROVIDERS.values():
-            assert documented[provider.label].startswith(said[provider.status]), (page.name, provider.name)
+            assert documented[provider.label].startswith(said[provider.status]), provider.name
 
 
 def table_at_top(page: Path) -> list[list[str]]:
