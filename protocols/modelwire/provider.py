@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from .chat import ChatFlow
-from .emulators.emulator import MakeEmulator
 from .engine.snapshot import struct_of_field
 from .errors import InvalidInput
 from .flow import Flow
@@ -18,6 +17,10 @@ from .image import ImageFlow
 from .login import LoginFlow
 from .models import ListingFlow
 from .names import find_name, require_utf8
+
+if TYPE_CHECKING:
+    # Importing it would import every emulator.
+    from .emulators.emulator import MakeEmulator
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 

@@ -172,7 +172,7 @@ def test_the_umask_decides_the_permissions(tmp_path: Path) -> None:
 
 
 def test_too_many_files_of_one_name_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_MOST_NAMESAKES", 3)
+    monkeypatch.setattr(images, "_MAX_NAMESAKES", 3)
     image().save(tmp_path)
     image().save(tmp_path)
     with pytest.raises(InvalidInput, match=r"^there are too many files named arta-job-1 in "):

@@ -216,7 +216,6 @@ def _options(work: Work) -> list[str]:
         f"http://somebody:{A_SECRET}@127.0.0.1:port",
         f"http://somebody:{A_SECRET}@127.0.0.1/ /",
         f"ftp://somebody:{A_SECRET}@127.0.0.1:9",
-        f"http://127.0.0.1:9/?key={A_SECRET}",
         f"http://127.0.0.1:9/#{A_SECRET}",
         f"ftp://127.0.0.1:9/?key={A_SECRET}",
     ],

@@ -101,4 +101,4 @@ def _log_in_with_browser(client: Client, provider: Provider, browser: Playwright
             what, where = visible if is_visible else hidden
             note(f"{what} to {output.label} at {output.url}, in {where}; Ctrl-C cancels")
 
-    client.log_in_with_browser(provider.name, browser=browser, show=show)
+    client.log_in_with_browser(provider.name, browser=browser, on_output=show)
