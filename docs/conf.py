@@ -10,6 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "protocols"), str(ROOT / "transports")]
 
 import modelwire  # noqa: E402
+import modelwire.provider  # noqa: E402
+from modelwire.emulators.emulator import MakeEmulator  # noqa: E402
+
+# The annotation of a field, which `modelwire.provider` imports for type checkers alone.
+vars(modelwire.provider)["MakeEmulator"] = MakeEmulator
 
 project = "modelwire"
 author = "The modelwire authors"

@@ -69,8 +69,8 @@ class Flow:
 
     def __post_init__(self) -> None:
         self._engine = Engine(self)
-        # The engine's own methods in the place of these, unless a subclass has others: 60 ns less for each chunk, and
-        # 60 ns less for each output, of 260 in all.
+        # The engine's own methods replace these, unless a subclass overrides them: 60 ns less for each chunk, and 40 ns
+        # less for each output that a sink emits, of 260 in all.
         if type(self).handle is Flow.handle:
             self.handle = self._engine.handle  # type: ignore[method-assign]
         if type(self).emit is Flow.emit:

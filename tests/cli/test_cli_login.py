@@ -121,7 +121,10 @@ def test_cookies_are_imported_together_with_a_token(inside: Inside) -> None:
             b'{"log": {"entries": "S-secret"}}',
             "the file does not have the shape of a browser's export: Expected `array`",
         ),
-        (msgspec.json.encode(har_of(SITE, token="S secret")), "the token contains a character that is not allowed there"),
+        (
+            msgspec.json.encode(har_of(SITE, token="S secret")),
+            "the token contains a character that is not allowed there",
+        ),
         (msgspec.json.encode(har_of(SITE)), "there is no login to Hailuo AI in the file: none of its 1 requests to"),
     ],
 )

@@ -118,8 +118,8 @@ def test_a_recording_that_cannot_be_written(user: Inside) -> None:
 
 
 def test_a_recording_can_be_replayed_in_real_time(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow, replies, _ = scenarios()["arta"]
-    (inside.home.folder / "job.jsonl").write_text("\n".join(recorded(flow, *replies)), encoding="utf-8")
+    flow, responses, _ = scenarios()["arta"]
+    (inside.home.folder / "job.jsonl").write_text("\n".join(recorded(flow, *responses)), encoding="utf-8")
     paces: list[float] = []
 
     def at_pace(replayed: Iterator[tuple[float, Any]], clock: object) -> Iterator[Any]:

@@ -23,7 +23,7 @@ from modelwire.errors import InvalidInput
 from modelwire.flow import Flow
 from modelwire.json import JsonObject
 from modelwire.limits import DEFAULT_LIMITS, Limits
-from modelwire.provider import Kind, Provider, options_type
+from modelwire.provider import Kind, NoOptions, Provider, options_type
 
 from .comparison import check_replay, check_same
 from .faults.breaks import Break, breaks
@@ -60,7 +60,7 @@ def for_all(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., Non
     return lambda check: settings(deadline=None)(given(**strategies)(check))
 
 
-class MakeEmulator(Protocol):
+class EmulatorFactory(Protocol):
     """A class or a function that makes a provider's emulator."""
 
     def __call__(self) -> Emulator:
@@ -78,7 +78,7 @@ class FlowKit:
     """
 
     provider: ClassVar[Provider]
-    emulator: ClassVar[MakeEmulator]
+    emulator: ClassVar[EmulatorFactory]
     kind: ClassVar[Kind | None] = None
     credentials: ClassVar[msgspec.Struct | None] = None
     options: ClassVar[msgspec.Struct | None] = None
@@ -98,11 +98,15 @@ class FlowKit:
     @classmethod
     def _arguments(cls) -> dict[str, msgspec.Struct | str]:
         """The flow's usual arguments, without credentials."""
-        return {
-            "messages" if cls.flow_kind() == "chat" else "prompt": cls.prompt,
-            "options": options_type(cls.provider.flows[cls.flow_kind()])() if cls.options is None else cls.options,
+        kind = cls.flow_kind()
+        arguments: dict[str, msgspec.Struct | str] = {
+            "messages" if kind == "chat" else "prompt": cls.prompt,
             "endpoints": cls.provider.endpoints,
         }
+        options = options_type(cls.provider.flows[kind])
+        if options is not NoOptions:
+            arguments["options"] = options() if cls.options is None else cls.options
+        return arguments
 
     @classmethod
     @cache

@@ -59,8 +59,8 @@ def watched(name: str) -> type[Flow]:
 def seeds() -> Iterator[bytes]:
     """A session of each provider, with different endings."""
     for end in (say("surprise"), say("no", 503)):
-        for knife, (flow, responses, _) in enumerate(scenarios().values()):
-            yield bytes([knife]) + "\n".join(recorded(flow, *responses, end)).encode()
+        for seed, (flow, responses, _) in enumerate(scenarios().values()):
+            yield bytes([seed]) + "\n".join(recorded(flow, *responses, end)).encode()
 
 
 WORDS = (

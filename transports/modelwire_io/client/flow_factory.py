@@ -242,7 +242,13 @@ class FlowFactory:
     def _options(self, provider: Provider, flow: type[Flow], options: Mapping[str, Any]) -> dict[str, Any]:
         """The argument `options` of a flow: empty if the flow has none and none are given."""
         shape = options_type(flow)
-        parsed = parse_options(shape, self._from_environment(provider, "options") | dict(options))
+        # A variable may be for another flow of the same provider.
+        set_by_environment = {
+            name: value
+            for name, value in self._from_environment(provider, "options").items()
+            if name in shape.__struct_fields__
+        }
+        parsed = parse_options(shape, set_by_environment | dict(options))
         return {"options": parsed} if shape.__struct_fields__ else {}
 
     def _endpoints(self, provider: Provider) -> msgspec.Struct:
