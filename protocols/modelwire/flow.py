@@ -26,7 +26,7 @@ from .engine.snapshot import decode_fields, decode_snapshot, saved_fields, struc
 from .engine.waits import Attempt, Evaluation, Pause, RequestBuilder, Sink, Wait
 from .errors import InDoubt, ModelwireError, SnapshotError
 from .events import Event, PageEvaluated
-from .http import Request, Response
+from .http import Request, Response, add_query, origin, secrets_in_query
 from .json import convert_input
 from .limits import DEFAULT_LIMITS, Limits
 from .outputs import Output
@@ -55,7 +55,8 @@ class Flow:
     """One conversation with one provider, from `Start` to `Finished`, without any I/O.
 
     `limits` bounds time, tries and sizes. `credentials` is what `CredentialsChanged` emitted, as it was emitted or as
-    the provider's own Struct.
+    the provider's own Struct. `base_query` is the query of the base URL in `endpoints`: each request to one of their
+    hosts carries it. It may hold a key, so it is not part of `endpoints`, and not saved.
     """
 
     version: ClassVar[int] = 1
@@ -66,6 +67,7 @@ class Flow:
 
     limits: Limits = field(default=DEFAULT_LIMITS, metadata=NOT_SAVED)
     credentials: Any = field(default=None, metadata=NOT_SAVED, repr=False)
+    base_query: str = field(default="", metadata=NOT_SAVED, repr=False)
 
     def __post_init__(self) -> None:
         self._engine = Engine(self)
@@ -80,6 +82,11 @@ class Flow:
             self.credentials = convert_input(self.credentials, shape, "credentials")
         validate_fields(self)
         self._engine.secrets.add_all(self.credentials)
+        for secret in secrets_in_query(self.base_query):
+            self.conceal(secret)
+
+    def __copy__(self) -> Self:
+        raise TypeError("a flow cannot be copied: restore another from its snapshot")
 
     @classmethod
     def credentials_type(cls) -> type[msgspec.Struct] | None:
@@ -93,6 +100,7 @@ class Flow:
         *,
         credentials: Any = None,
         limits: Limits = DEFAULT_LIMITS,
+        base_query: str = "",
         resend: bool = False,
     ) -> Self:
         """The flow of a snapshot, in this process or another, to be begun with a `Start` of its own.
@@ -117,16 +125,16 @@ class Flow:
                 "the snapshot was taken while a request that must not be sent twice was on its way:"
                 " it may have arrived. Restore with resend=True to send it again all the same"
             )
-        flow = cls._of_fields(bytes(snapshot.fields), credentials, limits)
+        flow = cls._of_fields(bytes(snapshot.fields), credentials, limits, base_query)
         flow._engine.restore(snapshot)
         return flow
 
     @classmethod
-    def _of_fields(cls, data: bytes, credentials: Any, limits: Limits) -> Self:
+    def _of_fields(cls, data: bytes, credentials: Any, limits: Limits, base_query: str) -> Self:
         try:
             state = decode_fields(cls, data)
             init = {entry.name: getattr(state, entry.name) for entry in saved_fields(cls) if entry.init}
-            flow = cls(credentials=credentials, limits=limits, **init)
+            flow = cls(credentials=credentials, limits=limits, base_query=base_query, **init)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ModelwireError) as error:
             reason = printable(str(error), 300)
             raise SnapshotError(f"the fields of this snapshot do not fit {cls.__name__}: {reason}") from None
@@ -297,7 +305,7 @@ class Flow:
         tries = 0
         while True:
             sink = None if open_sink is None else open_sink()
-            attempt = Attempt(self._timed(build()), sink, allow, limit or self.limits.body)
+            attempt = Attempt(self._completed(build()), sink, allow, limit or self.limits.body)
             yield attempt
             tries += 1
             error = attempt.error
@@ -319,11 +327,20 @@ class Flow:
                 raise error
             yield Pause(self.now + pause)
 
-    def _timed(self, request: Request) -> Request:
-        """The request with the flow's own silence, unless the provider set another."""
-        if request.timeout is not None:
-            return request
-        return msgspec.structs.replace(request, timeout=self.limits.silence)
+    def _completed(self, request: Request) -> Request:
+        """The request with the flow's own silence, unless the provider set another, and with the base URL's query."""
+        timeout = self.limits.silence if request.timeout is None else request.timeout
+        url = request.url
+        if self.base_query and self._is_own_host(url):
+            url = add_query(url, self.base_query)
+        return msgspec.structs.replace(request, timeout=timeout, url=url)
+
+    def _is_own_host(self, url: str) -> bool:
+        endpoints = getattr(self, "endpoints", None)
+        if not isinstance(endpoints, msgspec.Struct):
+            return False
+        hosts = (value for value in msgspec.structs.asdict(endpoints).values() if value.startswith(("http:", "https:")))
+        return origin(url) in map(origin, hosts)
 
     @classmethod
     def _is_phase(cls, name: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -27,6 +27,8 @@ _FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 _URL = re.compile(r"https?://[!-~]+")
 # Characters: the part of an invalid URL that a message shows.
 _LONGEST_SHOWN = 200
+# Names of parameters whose values are secret.
+_SECRET = re.compile(r"key|token|secret|sig|pass|auth|code|cred", re.IGNORECASE)
 _BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
@@ -166,12 +168,21 @@ def _origin_of(address: str) -> tuple[str, str, int] | str:
 
 
 def join_url(base: str, path: str) -> str:
-    """`path`, which begins with `/` and may have a query, appended to a base URL, which may have a query too."""
-    address, _, base_query = base.partition("?")
-    below, _, query = path.partition("?")
-    joined = address.rstrip("/") + below
-    queries = "&".join(filter(None, (base_query, query)))
-    return f"{joined}?{queries}" if queries else joined
+    """`path`, which begins with a slash, below a base URL."""
+    return base.rstrip("/") + path
+
+
+def add_query(url: str, query: str) -> str:
+    """The URL with these parameters before its own."""
+    address, separator, fragment = url.partition("#")
+    path, _, own = address.partition("?")
+    return f"{path}?{query}&{own}{separator}{fragment}" if own else f"{path}?{query}{separator}{fragment}"
+
+
+def secrets_in_query(query: str) -> list[str]:
+    """The values of a query that are secret by their names (`key`, `token`, ...), and parameters without a value."""
+    found = parse_qsl(query, keep_blank_values=True)
+    return [value or name for name, value in found if not value or _SECRET.search(name)]
 
 
 def without_query(url: str) -> str:

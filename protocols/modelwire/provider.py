@@ -12,7 +12,7 @@ from .chat import ChatFlow
 from .engine.snapshot import struct_of_field
 from .errors import InvalidInput
 from .flow import Flow
-from .http import Request, join_url, origin
+from .http import Request, origin
 from .image import ImageFlow
 from .login import LoginFlow
 from .models import ListingFlow
@@ -114,17 +114,17 @@ def parse_options(options: type[StructT], values: Mapping[str, Any]) -> StructT:
 def with_base_url(endpoints: StructT, base_url: str) -> StructT:
     """A provider's endpoints with every host replaced by one base URL; paths stay as they are.
 
-    Fields that hold a URL are hosts, all others paths. The base URL may have a query, which every request then
-    carries. Raises `InvalidInput` for one that is not an http(s) URL, or that has a user name or a fragment.
+    Fields that hold a URL are hosts, all others paths. A query of the base URL is left out: it is for
+    `Flow.base_query`. Raises `InvalidInput` for one that is not an http(s) URL, or that has a user name or a fragment.
     """
-    address, separator, query = base_url.partition("?")
-    base = address.rstrip("/") + separator + query
-    if "#" in base:
+    base, _, query = base_url.partition("?")
+    base = base.rstrip("/")
+    if "#" in base_url:
         raise InvalidInput("a base URL has no fragment: leave out the '#' and what follows it")
     origin(base)
     if "@" in urlsplit(base).netloc:
         raise InvalidInput("a base URL has no user name and no password: leave them out")
-    Request(method="GET", url=join_url(base, "/"))
+    Request(method="GET", url=f"{base}/?{query}" if query else base)
     defaults = msgspec.structs.asdict(endpoints)
     hosts = {name: base for name, value in defaults.items() if value.startswith(("http:", "https:"))}
     return msgspec.structs.replace(endpoints, **hosts)

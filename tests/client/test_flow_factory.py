@@ -220,9 +220,12 @@ def test_an_invalid_base_url_is_refused_and_nothing_is_stored_for_it(base_url: s
 
 def test_a_query_of_the_base_url_is_in_every_address_but_not_in_the_origin() -> None:
     factory = make_factory(base_url=f"{LOCAL}/?version=v1&code=K-query")
-    ready, host = image(factory), f"{LOCAL}?version=v1&code=K-query"
-    assert flow_of(ready, ArtaImage).endpoints == ArtaEndpoints(identity=host, token=host, images=host)
-    assert ready.origin == factory.origin(ARTA) == LOCAL
+    ready = image(factory)
+    flow = flow_of(ready, ArtaImage)
+    assert flow.endpoints == ArtaEndpoints(identity=LOCAL, token=LOCAL, images=LOCAL)
+    assert flow.base_query == "version=v1&code=K-query"
+    assert ready.origin == factory.origin(ARTA) != LOCAL
+    assert ready.origin.startswith(f"{LOCAL}#")
     assert factory.base_url(ARTA) == f"{LOCAL}/?version=v1&code=K-query"
 
 

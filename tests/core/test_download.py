@@ -6,7 +6,7 @@ import pytest
 
 from modelwire.download import ImageDownload, image_type
 from modelwire.errors import InvalidInput
-from modelwire.limits import Limits
+from modelwire.limits import DEFAULT_LIMITS, Limits
 from modelwire.outputs import ImageReceived
 from played_flow import ScriptedResponse, begin, bytewise, header_map, play, say, through_json
 
@@ -14,8 +14,10 @@ URL = "https://images.example/1.png?signature=S3cret"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
-def download(url: str = URL, provider_url: str = "https://api.example", **fields: Limits) -> ImageDownload:
-    return ImageDownload(url=url, provider_url=provider_url, **fields)
+def download(
+    url: str = URL, provider_url: str = "https://api.example", limits: Limits = DEFAULT_LIMITS
+) -> ImageDownload:
+    return ImageDownload(url=url, provider_url=provider_url, limits=limits)
 
 
 def test_an_image() -> None:

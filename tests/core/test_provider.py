@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -10,9 +11,12 @@ import pytest
 from msgspec import Meta
 
 from modelwire.chat import ChatFlow
+from modelwire.commands import SendRequest
+from modelwire.download import ImageDownload
 from modelwire.errors import InvalidInput
-from modelwire.flow import credentials_field
-from modelwire.http import join_url
+from modelwire.events import Start
+from modelwire.flow import Steps, credentials_field
+from modelwire.http import Request, add_query, join_url, secrets_in_query
 from modelwire.image import ImageFlow
 from modelwire.models import Models, resolve_model
 from modelwire.names import find_name
@@ -146,9 +150,67 @@ def test_an_invalid_base_url_is_refused(base: str) -> None:
 
 def test_a_base_url_may_have_a_query() -> None:
     endpoints = with_base_url(Endpoints(), "https://a.example/openai/?api-version=1")
-    assert endpoints.site == endpoints.api == "https://a.example/openai?api-version=1"
-    assert join_url(endpoints.site, endpoints.path) == "https://a.example/openai/chat?api-version=1"
-    assert join_url(endpoints.site, "/chat?x=2") == "https://a.example/openai/chat?api-version=1&x=2"
+    assert endpoints.site == endpoints.api == "https://a.example/openai"
+    assert join_url(endpoints.site, endpoints.path) == "https://a.example/openai/chat"
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://a.example/chat", "https://a.example/chat?v=1"),
+        ("https://a.example/chat?x=2", "https://a.example/chat?v=1&x=2"),
+        ("https://a.example/chat?x=2#y", "https://a.example/chat?v=1&x=2#y"),
+        ("https://a.example/chat#y", "https://a.example/chat?v=1#y"),
+    ],
+)
+def test_the_query_of_a_base_url_comes_first(url: str, sent: str) -> None:
+    assert add_query(url, "v=1") == sent
+
+
+def test_the_secrets_of_a_query_are_known_by_their_names() -> None:
+    assert secrets_in_query("api-version=2024&subscription-key=K&debug=true&X-Sig=S&bare&empty=") == [
+        "K",
+        "S",
+        "bare",
+        "empty",
+    ]
+
+
+@dataclass(kw_only=True)
+class Asking(ChatFlow):
+    url: str = "https://acme.example/chat"
+    endpoints: Endpoints = Endpoints(site="https://acme.example")
+
+    def start(self) -> Steps:
+        yield from self.fetch(lambda: Request(method="GET", url=self.url))
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://acme.example/chat", "https://acme.example/chat?key=K-secret"),
+        ("https://elsewhere.example/chat", "https://elsewhere.example/chat"),
+    ],
+)
+def test_only_requests_to_the_services_hosts_carry_the_query(url: str, sent: str) -> None:
+    flow = Asking(messages="Hi", model="m", url=url, base_query="key=K-secret")
+    [command] = flow.handle(Start(bytes(32)), 0.0)
+    assert isinstance(command, SendRequest)
+    assert command.request.url == sent
+    assert "K-secret" in flow.secrets
+    assert "K-secret" not in flow.snapshot() + repr(flow) + repr(command)
+
+
+def test_a_flow_without_endpoints_adds_no_query() -> None:
+    flow = ImageDownload(url="https://a.example/1", provider_url="https://a.example", base_query="key=K-secret")
+    [command] = flow.handle(Start(bytes(32)), 0.0)
+    assert isinstance(command, SendRequest)
+    assert command.request.url == "https://a.example/1"
+
+
+def test_a_flow_cannot_be_copied() -> None:
+    with pytest.raises(TypeError, match="restore another from its snapshot"):
+        copy.copy(AcmeChat(messages="Hi", model="acme-1"))
 
 
 def test_an_open_set_of_models_takes_any_name() -> None:

@@ -536,6 +536,8 @@ class Engine:
         self._close()
 
     def _close(self) -> None:
+        if self._is_over:
+            return
         self._is_over = True
         self._wait = None
         self._steps.close()

@@ -92,7 +92,14 @@ def struct_of_field(flow: Any, name: str) -> type[msgspec.Struct] | None:
 
 @cache
 def _struct_of_field(flow: Any, name: str) -> type[msgspec.Struct] | None:
-    hint = get_type_hints(flow).get(name)
+    owner = next((cls for cls in flow.__mro__ if name in vars(cls).get("__annotations__", {})), None)
+    if owner is None:
+        return None
+    # Only this annotation is resolved: others may name types that are imported for type checkers alone.
+    alone = type(
+        owner.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}, "__module__": owner.__module__}
+    )
+    hint = get_type_hints(alone)[name]
     candidates = get_args(hint) or (hint,)
     return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, msgspec.Struct)), None)
 

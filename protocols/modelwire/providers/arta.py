@@ -160,6 +160,7 @@ class ArtaImage(ImageFlow):
     From `JobAccepted` on, a snapshot is enough to get the images, also in another process.
     """
 
+    version: ClassVar[int] = 2
     models: ClassVar[Models] = {alias_of(style): (style,) for style in STYLES} | _OTHER_ALIASES
     default_model: ClassVar[str | None] = "flux"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple, cast
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -112,6 +112,7 @@ class FlowFactory:
             snapshot,
             credentials=self._credentials(provider, stored, credentials),
             limits=self._limits,
+            base_query=self._base_query(provider),
             resend=resend,
         )
         # The snapshot holds the addresses of its own provider, and the credentials are for these alone.
@@ -119,7 +120,6 @@ class FlowFactory:
             raise InvalidInput(
                 f"the snapshot is not of a job at {origin}: give the base URL that the job was begun with"
             )
-        self._conceal_query(flow, provider)
         return ReadyFlow(flow, provider, origin, self._limits, stored)
 
     def login(self, provider: Provider, options: Mapping[str, Any]) -> ReadyFlow:
@@ -141,10 +141,10 @@ class FlowFactory:
         flow = make_listing(
             endpoints=self._endpoints(provider),
             limits=self._limits,
+            base_query=self._base_query(provider),
             **self._options(provider, provider.listing, {}),
             **arguments,
         )
-        self._conceal_query(flow, provider)
         return ReadyFlow(flow, provider, origin, self._limits, stored)
 
     def login_url(self, provider: Provider) -> str:
@@ -184,12 +184,13 @@ class FlowFactory:
     def origin(self, provider: Provider) -> str:
         """The address under which credentials are stored. Raises `InvalidInput` for a base URL that is not valid."""
         self._endpoints(provider)
-        return without_query(self.base_url(provider) or provider.website).rstrip("/")
+        address = without_query(self.base_url(provider) or provider.website).rstrip("/")
+        query = self._base_query(provider)
+        # Two base URLs that differ in their queries may be two tenants. The query itself may hold a key.
+        return f"{address}#{sha256(query.encode()).hexdigest()[:8]}" if query else address
 
-    def _conceal_query(self, flow: Flow, provider: Provider) -> None:
-        """Hide the values in the query of a base URL, and names without a value: they may be keys."""
-        for name, value in parse_qsl(urlsplit(self.base_url(provider) or "").query, keep_blank_values=True):
-            flow.conceal(value or name)
+    def _base_query(self, provider: Provider) -> str:
+        return (self.base_url(provider) or "").partition("?")[2]
 
     def _choose(self, model: str, kind: Kind) -> tuple[Provider, type[ModelFlow], str | None]:
         name, model_name = split_model(model)
@@ -220,10 +221,10 @@ class FlowFactory:
             model=model,
             endpoints=self._endpoints(provider),
             limits=self._limits,
+            base_query=self._base_query(provider),
             **self._options(provider, flow, options),
             **arguments,
         )
-        self._conceal_query(made, provider)
         return ReadyFlow(made, provider, origin, self._limits, stored)
 
     def _login(self, provider: Provider, options: Mapping[str, Any]) -> LoginFlow:
@@ -231,13 +232,12 @@ class FlowFactory:
             how = f"supply your own {provider.secret_field.replace('_', ' ')}" if provider.secret_field else "ask away"
             raise InvalidInput(f"{provider.label} has no page to log in on: {how}")
         make_login = cast("Callable[..., LoginFlow]", provider.login)
-        flow = make_login(
+        return make_login(
             endpoints=self._endpoints(provider),
             limits=self._limits,
+            base_query=self._base_query(provider),
             **self._options(provider, provider.login, options),
         )
-        self._conceal_query(flow, provider)
-        return flow
 
     def _options(self, provider: Provider, flow: type[Flow], options: Mapping[str, Any]) -> dict[str, Any]:
         """The argument `options` of a flow: empty if the flow has none and none are given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from modelwire.http import without_query
 from modelwire.redaction import printable
 from modelwire_io.cli.advice import advised
 from modelwire_io.cli.ages import age
@@ -40,6 +41,8 @@ def command(as_json: bool, forget: str | None) -> None:
 
 def _as_json(job: SavedJob, folder: JobFolder) -> str:
     fields = msgspec.to_builtins(job) | {"path": str(folder.path(job.id))}
+    # A query of the base URL may hold a key.
+    fields["base_url"] = job.base_url and without_query(job.base_url)
     del fields["snapshot"]
     return msgspec.json.encode(fields).decode()
 

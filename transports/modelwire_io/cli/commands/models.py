@@ -51,7 +51,9 @@ def _as_json(provider: Provider) -> dict[str, object]:
 
 def _write_models(provider: Provider, as_json: bool) -> None:
     if as_json:
-        write_line(msgspec.json.encode(_as_json(provider)).decode())
+        with Client() as client:
+            fields = _as_json(provider) | {"models": client.models(provider.name)}
+        write_line(msgspec.json.encode(fields).decode())
         return
     defaults = {flow.default_model for flow in provider.flows.values()}
     with Client() as client:
