@@ -13,6 +13,7 @@ from urllib3 import PoolManager, ProxyManager
 
 from modelwire_io.drive import AsyncTransport, Transport
 from modelwire_io.net.connect import Dialer
+from modelwire_io.net.proxies import parse_proxy
 from modelwire_io.transports import (
     AsyncAiohttpTransport,
     AsyncH11Transport,
@@ -128,7 +129,9 @@ def _aiohttp_session(*, proxy: str | None = None, environment: Mapping[str, str]
 
 def _pool_manager(*, proxy: str | None = None, environment: Mapping[str, str]) -> Any:
     tls = Dialer().tls
-    pool = ProxyManager(proxy, ssl_context=tls) if proxy else PoolManager(ssl_context=tls)
+    pool = PoolManager(ssl_context=tls)
+    if proxy:
+        pool = ProxyManager(proxy, proxy_headers=dict(parse_proxy(proxy).headers()), ssl_context=tls)
     return ProgramClient(Urllib3Transport(pool), pool.clear)
 
 

@@ -18,18 +18,18 @@ def variant() -> TransportVariant:
 
 
 class TestAiohttp(TransportContract):
-    """What every transport does, and what this one does beyond that."""
+    """The contract of every transport."""
 
 
 class TestOnTrio:
-    """What aiohttp does not run on."""
+    """aiohttp does not run on trio."""
 
     @pytest.fixture
     def anyio_backend(self) -> str:
         return "trio"
 
     @pytest.mark.anyio
-    async def test_says_so(self) -> None:
+    async def test_the_error_names_what_to_use(self) -> None:
         transport = TransportVariant("aiohttp", "trio").open()
         with pytest.raises(InvalidInput, match="aiohttp runs on asyncio alone"):
             await fetch(transport, get("http://127.0.0.1:1/", timeout=PATIENCE))

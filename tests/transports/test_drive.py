@@ -405,12 +405,17 @@ def test_the_two_drivers_are_the_same_text() -> None:
         (client_run.Chat, client_run.AsyncChat, set()),
         # `list` takes no async iterator.
         (client_run.ImageJob, client_run.AsyncImageJob, {"fetch"}),
-        (httpx_transport.HttpxTransport, httpx_transport.AsyncHttpxTransport, {"sleep"}),
+        # The async transport has a client for each event loop.
+        (
+            httpx_transport.HttpxTransport,
+            httpx_transport.AsyncHttpxTransport,
+            {"__init__", "client", "sleep", "close", "_open_client"},
+        ),
         # The async exchange enforces deadlines by cancellation, exhausts its generators, and is bound to a loop.
         (
             httpx_transport.HttpxExchange,
             httpx_transport.AsyncHttpxExchange,
-            {"__init__", "receive", "close", "_run", "_run_out"},
+            {"__init__", "receive", "close", "_run", "_send", "_send_to", "_run_out"},
         ),
     ],
 )

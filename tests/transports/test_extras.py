@@ -1,4 +1,4 @@
-"""The transports' packages: which are needed for what, and what is said if one is missing."""
+"""The packages that transports need, and the message if one is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import modelwire_io
 from modelwire_io import AsyncClient, Client
 from modelwire_io.transports import AsyncH11Transport, H11Transport
 
-# A finder that knows nothing but Python, msgspec, modelwire and the packages in ALLOWED.
+# A finder of modules that knows only Python, msgspec, modelwire and the packages in ALLOWED.
 BARE = """
 import sys
 
@@ -38,15 +38,13 @@ def run_bare(code: str, *allowed: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.anyio
 async def test_the_default_transport_is_h11() -> None:
     with Client(environment={}) as client:
         assert isinstance(client.transport, H11Transport)
         assert client.transport is client.transport
     async with AsyncClient(environment={}) as client_of_a_loop:
         assert isinstance(client_of_a_loop.transport, AsyncH11Transport)
-
-
-test_the_default_transport_is_h11 = pytest.mark.anyio(test_the_default_transport_is_h11)
 
 
 def test_a_client_needs_the_extra_h11_and_no_other() -> None:

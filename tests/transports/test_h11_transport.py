@@ -1,4 +1,4 @@
-"""h11 as a transport, blocking, on asyncio and on trio, and what it does with connections that it keeps."""
+"""h11 as a transport, blocking, on asyncio and on trio, and its pool of idle connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def variant(request: pytest.FixtureRequest) -> TransportVariant:
 
 
 class TestH11(TransportContract, Socks):
-    """What every transport does, and what this one does beyond that."""
+    """The contract of every transport, and the limits of the pool."""
 
     async def test_an_idle_connection_expires(self, transport: AsyncTransport) -> None:
         await limit_pool(transport, ConnectionPool(idle_seconds=0.0))
@@ -31,7 +31,7 @@ class TestH11(TransportContract, Socks):
                 assert (await fetch(transport, get(server.url))).body == b"ok"
             assert await saw_end(server.connections[0])
 
-    async def test_so_many_idle_connections_are_kept(self, transport: AsyncTransport) -> None:
+    async def test_the_number_of_idle_connections_is_limited(self, transport: AsyncTransport) -> None:
         await limit_pool(transport, ConnectionPool(max_idle=1))
         with RawServer(responding(OK), responding(OK)) as server:
             first, second = [await begin(transport, server.url) for _ in range(2)]
@@ -42,11 +42,11 @@ class TestH11(TransportContract, Socks):
 
 
 async def limit_pool(transport: AsyncTransport, pool: ConnectionPool[object]) -> None:
-    """Keep connections in this pool, and no others."""
+    """Make the transport use this pool."""
     await transport.close()
     if isinstance(transport, AwaitableTransport):
         assert isinstance(transport.blocking, H11Transport)
         setattr(transport.blocking, "pool", pool)  # noqa: B010
     else:
         assert isinstance(transport, AsyncH11Transport)
-        setattr(await transport.pools.get(), "kept", pool)  # noqa: B010
+        setattr(await transport.pools.get(), "idle", pool)  # noqa: B010

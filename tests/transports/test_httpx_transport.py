@@ -19,7 +19,7 @@ def variant(request: pytest.FixtureRequest) -> TransportVariant:
 
 
 class TestHttpx(TransportContract, Socks):
-    """What every transport does, and what this one does beyond that."""
+    """The contract of every transport, and the error if a library is missing."""
 
     @pytest.mark.parametrize("missing", ["{}", "httpcore{}"])
     async def test_a_missing_library_says_what_to_install(

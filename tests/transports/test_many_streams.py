@@ -1,4 +1,4 @@
-"""A thousand answers at the same time in one process, over each async transport, and nothing left of them."""
+"""A thousand responses at the same time in one process, over each async transport; then nothing is left open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNT = 1000
 PIECES = 5
 WHOLE = "one " + "more " * PIECES
 
-# Each stream has a socket at either end, and both ends are in this process.
+# Number: each stream has two sockets, and both are in this process.
 OPEN_FILES = 2 * COUNT + 500
 # Seconds of silence that a stream tolerates while the others begin: httpx goes through all its connections for each
 # request, and takes some seconds to begin a thousand.
@@ -37,17 +37,17 @@ ASYNCIO: Any = ("asyncio", {})
 UVLOOP: Any = ("asyncio", {"use_uvloop": True})
 
 
-class Choir:
-    """A server that begins each answer at once, and goes on with all when so many have begun."""
+class PatientServer:
+    """Sends the first chunk of each response at once, and the others once it has begun `COUNT` responses."""
 
     def __init__(self) -> None:
         self._begun = 0
         self._all_have_begun = asyncio.Event()
 
     async def start(self) -> asyncio.Server:
-        return await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=COUNT)
+        return await asyncio.start_server(self._respond, "127.0.0.1", 0, backlog=COUNT)
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -68,9 +68,9 @@ class Choir:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """Where the choir sings, in a thread of its own."""
+    """The URL of a server that runs in a thread of its own."""
     with anyio.from_thread.start_blocking_portal() as portal:
-        server = portal.call(portal.call(Choir).start)
+        server = portal.call(portal.call(PatientServer).start)
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         portal.call(server.close)
 
@@ -98,10 +98,10 @@ def enough_files() -> Iterator[None]:
         pytest.param("aiohttp", ASYNCIO, id="aiohttp-asyncio"),
     ],
 )
-async def test_all_come_to_their_end_and_leave_nothing(name: str, anyio_backend: Any, url: str) -> None:
-    # The first connection makes what the event loop keeps for all others.
+async def test_all_responses_are_whole_and_nothing_is_left_open(name: str, anyio_backend: Any, url: str) -> None:
+    # With its first connection an event loop opens files that it uses for all others.
     await (await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))).aclose()
-    before = what_is_open()
+    before = count_open()
     texts: list[str] = []
 
     async def listen(transport: AsyncTransport) -> None:
@@ -115,17 +115,17 @@ async def test_all_come_to_their_end_and_leave_nothing(name: str, anyio_backend:
     await transport.close()
     assert texts == [WHOLE] * COUNT
     with anyio.fail_after(SILENCE):
-        while any(now > then for now, then in zip(what_is_open(), before, strict=True)):
+        while any(now > then for now, then in zip(count_open(), before, strict=True)):
             await anyio.sleep(0.01)
 
 
-def what_is_open() -> tuple[int, int, int]:
-    """Files, threads, and asyncio's tasks, in numbers."""
+def count_open() -> tuple[int, int, int]:
+    """The numbers of open files, threads, and tasks of asyncio."""
     gc.collect()
     try:
         tasks = len(asyncio.all_tasks())
     except RuntimeError:
         tasks = 0
-    # The runner of async tests has trio wait in a thread, when there is need for that.
+    # The runner of async tests may let trio wait in a thread.
     threads = [thread for thread in threading.enumerate() if not thread.name.startswith("Trio thread")]
     return len(os.listdir("/dev/fd")), len(threads), tasks

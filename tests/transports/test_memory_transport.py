@@ -25,14 +25,14 @@ NOW = 1_700_000_000.0
 
 
 class Recorder:
-    """An emulator that answers everything alike, and keeps what it was asked."""
+    """An emulator that gives every request the same response, and records the requests."""
 
     def __init__(self, *chunks: Chunk, status: int = 200, headers: Headers = (), stays_open: bool = False) -> None:
-        self.asked: list[tuple[EmulatorRequest, float]] = []
+        self.requests: list[tuple[EmulatorRequest, float]] = []
         self._response = EmulatorResponse(status=status, headers=headers, chunks=chunks, stays_open=stays_open)
 
     def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
-        self.asked.append((request, now))
+        self.requests.append((request, now))
         return self._response
 
 
@@ -53,7 +53,7 @@ def clock() -> VirtualClock:
 
 
 def transport_of(style: Style, clock: VirtualClock, **emulators: Recorder) -> AsyncTransport:
-    """A transport into these emulators alone."""
+    """A transport to these emulators alone."""
     if style == "blocking":
         return BlockingTransport(MemoryTransport(emulators, clock))
     return AsyncMemoryTransport(emulators, clock)
@@ -63,9 +63,9 @@ def get(path: str, timeout: float = 60.0) -> Request:
     return Request(method="GET", url=BASE_URL + path, timeout=timeout)
 
 
-async def test_an_answer_comes_as_events(style: Style, clock: VirtualClock) -> None:
-    answer = Recorder(Chunk(b"a"), Chunk(b"b"), status=404, headers=(("x", "y"),))
-    outcome = await fetch(transport_of(style, clock, fake=answer), get("/fake/path"))
+async def test_a_response_arrives_as_events(style: Style, clock: VirtualClock) -> None:
+    fake = Recorder(Chunk(b"a"), Chunk(b"b"), status=404, headers=(("x", "y"),))
+    outcome = await fetch(transport_of(style, clock, fake=fake), get("/fake/path"))
     assert outcome == ReceivedEvents(
         [ResponseStarted(1, 404, (("x", "y"),)), BodyReceived(1, b"a"), BodyReceived(1, b"b"), ResponseEnded(1)]
     )
@@ -80,7 +80,7 @@ async def test_an_answer_comes_as_events(style: Style, clock: VirtualClock) -> N
         (f"{BASE_URL}/fake//a", "//a"),
     ],
 )
-async def test_an_emulator_sees_the_request_without_its_place(
+async def test_an_emulator_gets_the_request_without_its_base_url(
     style: Style, clock: VirtualClock, url: str, target: str
 ) -> None:
     fake = Recorder()
@@ -93,16 +93,16 @@ async def test_an_emulator_sees_the_request_without_its_place(
         body=b"body",
         base_url=f"{BASE_URL}/fake",
     )
-    assert fake.asked == [(expected, NOW)]
+    assert fake.requests == [(expected, NOW)]
 
 
 @pytest.mark.parametrize(("rest", "target"), [("", "/"), ("?a=b", "/?a=b"), ("/chat", "/chat"), ("#x", "/")])
-async def test_an_emulator_is_reached_under_the_real_address(
+async def test_an_emulator_responds_at_the_real_address(
     style: Style, clock: VirtualClock, rest: str, target: str
 ) -> None:
     fake = Recorder()
     await fetch(transport_of(style, clock, cromicle=fake), Request(method="GET", url=f"https://cromicle.top{rest}"))
-    ((request, _),) = fake.asked
+    ((request, _),) = fake.requests
     assert (request.target, request.base_url, request.headers) == (
         target,
         "https://cromicle.top",
@@ -113,7 +113,7 @@ async def test_an_emulator_is_reached_under_the_real_address(
 def test_every_host_of_every_provider_leads_to_its_emulator() -> None:
     transport = MemoryTransport()
     for name, provider in PROVIDERS.items():
-        hosts = [url for url in msgspec.structs.asdict(provider.endpoints()).values() if url.startswith("https:")]
+        hosts = [url for url in msgspec.structs.asdict(provider.endpoints).values() if url.startswith("https:")]
         for url in [*hosts, transport.base_urls[name]]:
             routed = transport.route(Request(method="GET", url=f"{url}/"))
             assert routed is not None
@@ -132,19 +132,19 @@ def test_every_host_of_every_provider_leads_to_its_emulator() -> None:
         "https://[::1/",
     ],
 )
-async def test_what_leads_nowhere_is_a_failure_to_connect(style: Style, clock: VirtualClock, url: str) -> None:
+async def test_a_url_of_no_emulator_is_a_failure_to_connect(style: Style, clock: VirtualClock, url: str) -> None:
     outcome = await fetch(transport_of(style, clock, cromicle=Recorder()), Request(method="GET", url=url))
     assert outcome == ReceivedEvents([RequestFailed(1, "connect", "no emulator has this address")])
 
 
-async def test_an_emulator_is_not_asked_before_something_is_received(style: Style, clock: VirtualClock) -> None:
+async def test_a_request_is_sent_with_the_first_receive(style: Style, clock: VirtualClock) -> None:
     fake = Recorder()
     exchange = transport_of(style, clock, fake=fake).open(SendRequest(1, get("/fake/"), NOW + 1))
     await exchange.close()
-    assert fake.asked == []
+    assert fake.requests == []
 
 
-async def test_an_exchange_gives_nothing_after_its_end(style: Style, clock: VirtualClock) -> None:
+async def test_receiving_after_the_end_is_an_error(style: Style, clock: VirtualClock) -> None:
     exchange = transport_of(style, clock, fake=Recorder()).open(SendRequest(1, get("/fake/"), NOW + 1))
     while not isinstance(await exchange.receive(NOW + 1), ResponseEnded):
         pass
@@ -162,7 +162,7 @@ async def events_until(
     return await fetch(transport_of(style, clock, fake=fake), get("/fake/", timeout), seconds=seconds)
 
 
-async def test_time_passes_as_far_as_somebody_waits(style: Style, clock: VirtualClock) -> None:
+async def test_time_passes_only_while_somebody_waits(style: Style, clock: VirtualClock) -> None:
     exchange = transport_of(style, clock, fake=Recorder(Chunk(b"a", 2.0), Chunk(b"b", 3.0))).open(
         SendRequest(1, get("/fake/"), NOW + 60)
     )
@@ -173,7 +173,7 @@ async def test_time_passes_as_far_as_somebody_waits(style: Style, clock: Virtual
     assert clock.now() == NOW + 5.0
 
 
-async def test_a_pause_counts_from_when_the_last_piece_was_taken(style: Style, clock: VirtualClock) -> None:
+async def test_a_pause_begins_when_the_last_piece_was_received(style: Style, clock: VirtualClock) -> None:
     exchange = transport_of(style, clock, fake=Recorder(Chunk(b"a", 2.0))).open(SendRequest(1, get("/fake/"), NOW + 60))
     await exchange.receive(NOW + 60)
     clock.advance_to(NOW + 10)
@@ -182,16 +182,14 @@ async def test_a_pause_counts_from_when_the_last_piece_was_taken(style: Style, c
 
 
 @pytest.mark.parametrize("seconds", [0.0, 4.999])
-async def test_what_comes_later_than_it_is_waited_for_does_not_come(
-    style: Style, clock: VirtualClock, seconds: float
-) -> None:
+async def test_a_piece_after_the_deadline_is_not_received(style: Style, clock: VirtualClock, seconds: float) -> None:
     outcome = await events_until(style, clock, Recorder(Chunk(b"a", 5.0)), seconds, timeout=60.0)
     assert outcome.last == Woken()
     assert outcome.pieces == []
     assert clock.now() == NOW + seconds
 
 
-async def test_what_comes_just_in_time_comes(style: Style, clock: VirtualClock) -> None:
+async def test_a_piece_at_the_deadline_is_received(style: Style, clock: VirtualClock) -> None:
     outcome = await events_until(style, clock, Recorder(Chunk(b"a", 5.0)), 5.0, timeout=60.0)
     assert outcome.body == b"a"
 
@@ -226,12 +224,12 @@ async def test_sleeping_takes_no_time(style: Style, clock: VirtualClock) -> None
     await transport.close()
 
 
-def test_by_default_there_is_every_emulator_and_a_clock() -> None:
+def test_by_default_it_has_every_emulator_and_a_clock() -> None:
     for transport in (MemoryTransport(), AsyncMemoryTransport()):
         assert set(transport.emulators) == set(EMULATORS)
         assert transport.base_urls == {name: f"{BASE_URL}/{name}" for name in EMULATORS}
         assert isinstance(transport.clock, VirtualClock)
 
 
-def test_there_may_be_no_emulator_at_all() -> None:
+def test_it_may_have_no_emulator() -> None:
     assert MemoryTransport({}).emulators == {}

@@ -34,9 +34,9 @@ from transport_variants import TransportVariant
 pytestmark = pytest.mark.anyio
 
 AT_ONCE = Behaviour(pause=0, queue=0, work=0)
-# The first piece of an answer comes soon, the last one long after that.
+# The first piece of an answer arrives soon, the last one long after that.
 SLOWLY = Behaviour(pause=0.03, chunk_size=31)
-# Seconds in which the server has noticed, on a machine that is busy.
+# Seconds: the server has noticed a closed connection by then, also on a busy machine.
 AT_LAST = 5.0
 START = Start(bytes(range(32)), bytes(range(32, 64)))
 PROMPT = "Grüße, 世界! " * 300
@@ -52,7 +52,7 @@ VARIANTS = [
     TransportVariant("urllib", "blocking"),
 ]
 CREDENTIALS: dict[str, dict[str, str]] = {"hailuo": {"token": "emulated-token"}, "arta": {"api_key": "any"}}
-CHATS = [name for name, provider in PROVIDERS.items() if provider.kind == "chat"]
+CHATS = [name for name, provider in PROVIDERS.items() if provider.chat is not None]
 
 
 @pytest.fixture
@@ -62,43 +62,42 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 def flow_of(name: str, base_url: str) -> Flow:
-    """A question to a provider, or an order, at this address."""
+    """The flow of a provider, a chat or an image, at this base URL."""
     provider = PROVIDERS[name]
-    work: dict[str, Any] = {"messages": PROMPT} if provider.kind == "chat" else {"prompt": PROMPT}
+    (flow,) = provider.flows.values()
+    arguments: dict[str, Any] = {"messages": PROMPT} if provider.chat is not None else {"prompt": PROMPT}
     if provider.credentials is not None and name in CREDENTIALS:
-        work["credentials"] = msgspec.convert(CREDENTIALS[name], provider.credentials)
-    flow: Any = provider.flow
-    made: Flow = flow(endpoints=with_base_url(provider.endpoints, base_url), **work)
-    return made
+        arguments["credentials"] = msgspec.convert(CREDENTIALS[name], provider.credentials)
+    return flow(endpoints=with_base_url(provider.endpoints, base_url), **arguments)  # type: ignore[call-arg]
 
 
-async def told_by(name: str, transport: AsyncTransport, base_url: str) -> list[Output]:
-    """What a flow tells, and what comes of the images that it speaks of."""
-    told = [output async for output in outputs_of(flow_of(name, base_url), transport, start=START)]
-    for output in list(told):
+async def outputs_over(name: str, transport: AsyncTransport, base_url: str) -> list[Output]:
+    """The outputs of a flow, and those of a download of each of its images."""
+    outputs = [output async for output in outputs_of(flow_of(name, base_url), transport, start=START)]
+    for output in list(outputs):
         if isinstance(output, ImageReady):
             download = ImageDownload(url=output.url, provider_url=base_url)
-            told += [received async for received in outputs_of(download, transport, start=START)]
-    return told
+            outputs += [received async for received in outputs_of(download, transport, start=START)]
+    return outputs
 
 
-# What the server makes up, and moments: numbers of JSON, where what was made up is in a text.
+# Values that the server generates, and moments: numbers in JSON. Generated values are in strings.
 ISSUED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{20,}|\b[0-9]{10,}\b|eyJ[\w.-]+")
 MOMENTS = re.compile(r"(?<=:)1[0-9]{9}(?:\.[0-9]+)?(?=[,}])")
 
 
 def without_ids(text: str, base_url: str) -> str:
-    """The text with a number in place of each thing that was made up, and every moment and host the same."""
+    """The text with generated values replaced by numbers, and with equal moments and hosts."""
     host = origin(base_url)[1]
     text = MOMENTS.sub("1", text.replace(base_url, "BASE").replace(f'"{host}"', '"HOST"'))
     numbers = {issued: f"#{number}" for number, issued in enumerate(dict.fromkeys(ISSUED.findall(text)))}
     return ISSUED.sub(lambda match: numbers[match[0]], text)
 
 
-def comparable(told: list[Output], base_url: str) -> list[Any]:
-    """Outputs as plain data, text in one piece."""
+def comparable(outputs: list[Output], base_url: str) -> list[Any]:
+    """Outputs as plain data, with adjacent pieces of text joined."""
     merged: list[Any] = []
-    for output in json.loads(without_ids(msgspec.json.encode(told).decode(), base_url)):
+    for output in json.loads(without_ids(msgspec.json.encode(outputs).decode(), base_url)):
         if merged and output["type"] == merged[-1]["type"] == TextDelta.__name__:
             merged[-1]["text"] += output["text"]
         else:
@@ -106,15 +105,15 @@ def comparable(told: list[Output], base_url: str) -> list[Any]:
     return merged
 
 
-class Said(NamedTuple):
-    """What a flow tells, and what it sends for that: method, path and the names of the headers."""
+class Transcript(NamedTuple):
+    """The outputs of a flow, and its requests: method, path and the names of the headers."""
 
     outputs: list[Any]
     requests: list[tuple[str, str, tuple[str, ...]]]
 
 
-class Noting(MemoryTransport):
-    """Straight into an emulator, with a note of each request."""
+class RecordingTransport(MemoryTransport):
+    """Sends requests straight to an emulator, and records them."""
 
     def __init__(self, name: str) -> None:
         super().__init__({name: EMULATORS[name](AT_ONCE)})
@@ -126,16 +125,16 @@ class Noting(MemoryTransport):
 
 
 @cache
-def expected(name: str) -> Said:
-    """What is said when nothing is between a flow and its emulator."""
-    transport = Noting(name)
+def expected(name: str) -> Transcript:
+    """The transcript if nothing is between a flow and its emulator."""
+    transport = RecordingTransport(name)
     base_url = transport.base_urls[name]
-    told = list(drive(flow_of(name, base_url), transport, start=START))
-    for output in list(told):
+    outputs = list(drive(flow_of(name, base_url), transport, start=START))
+    for output in list(outputs):
         if isinstance(output, ImageReady):
-            told += drive(ImageDownload(url=output.url, provider_url=base_url), transport, start=START)
-    return Said(
-        comparable(told, base_url),
+            outputs += drive(ImageDownload(url=output.url, provider_url=base_url), transport, start=START)
+    return Transcript(
+        comparable(outputs, base_url),
         [
             (request.method, path_of(request.url.removeprefix(base_url)), names_of(key for key, _ in request.headers))
             for request in transport.requests
@@ -154,14 +153,14 @@ def names_of(headers: Iterable[str]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-async def test_the_same_is_said_over_every_transport(variant: TransportVariant, name: str) -> None:
+async def test_outputs_and_requests_are_the_same_over_every_transport(variant: TransportVariant, name: str) -> None:
     with EmulatorServer(behaviour=AT_ONCE) as server:
         base_url = server.providers[name]
         transport = variant.open()
-        told = await told_by(name, transport, base_url)
+        outputs = await outputs_over(name, transport, base_url)
         await transport.close()
         requests = [(each.method, path_of(each.target), names_of(each.header_names)) for each in server.requests]
-    assert comparable(told, base_url) == expected(name).outputs
+    assert comparable(outputs, base_url) == expected(name).outputs
     assert requests == expected(name).requests
 
 
@@ -169,10 +168,10 @@ async def test_the_same_is_said_over_every_transport(variant: TransportVariant, 
 @pytest.mark.parametrize(
     "variant", [TransportVariant("memory", "asyncio"), TransportVariant("memory", "trio")], ids=str
 )
-async def test_the_same_is_said_without_a_network(variant: TransportVariant, name: str) -> None:
+async def test_outputs_are_the_same_without_a_network(variant: TransportVariant, name: str) -> None:
     transport = AsyncMemoryTransport({name: EMULATORS[name](AT_ONCE)})
     base_url = transport.base_urls[name]
-    assert comparable(await told_by(name, transport, base_url), base_url) == expected(name).outputs
+    assert comparable(await outputs_over(name, transport, base_url), base_url) == expected(name).outputs
 
 
 @pytest.mark.parametrize("name", CHATS)

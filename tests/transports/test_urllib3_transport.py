@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from contract import TransportContract
 from contract.scripts import get, responding, saw_end
 from contract.socks import Socks
-from modelwire.errors import InvalidInput
 from modelwire_io.drive import AsyncTransport
 from modelwire_io.transports import urllib3 as urllib3_transport
 from raw_server import OK, RawServer
@@ -23,20 +20,12 @@ def variant() -> TransportVariant:
 
 
 class TestUrllib3(TransportContract, Socks):
-    """What every transport does, and what this one does beyond that."""
+    """The contract of every transport, and the number of pools."""
 
-    async def test_a_missing_library_says_what_to_install(
-        self, variant: TransportVariant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delitem(sys.modules, "modelwire_io.transports.urllib3_exchange")
-        monkeypatch.setitem(sys.modules, "urllib3", None)
-        with pytest.raises(InvalidInput, match=r"urllib3 is not installed: pip install 'modelwire\[urllib3\]'"):
-            variant.open()
-
-    async def test_keeps_connections_for_so_many_routes_and_no_more(
+    async def test_the_number_of_routes_with_pooled_connections_is_limited(
         self, transport: AsyncTransport, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(urllib3_transport, "MOST_ROUTES", 2)
+        monkeypatch.setattr(urllib3_transport, "MAX_ROUTES", 2)
         names |= {host: ["127.0.0.1"] for host in ("a.example", "b.example", "c.example")}
         with RawServer(*[responding(OK, OK, OK)] * 4) as server:
             for host in ("a", "b", "a", "c", "a", "b"):

@@ -19,7 +19,7 @@ def variant() -> TransportVariant:
 
 
 class TestUrllib(TransportContract, Socks):
-    """What every transport does, and what this one does beyond that."""
+    """The contract of every transport, and a limit of interim responses."""
 
     async def test_a_flood_of_early_hints_is_a_failure_of_the_protocol(self, transport: AsyncTransport) -> None:
         with RawServer(responding(response("Link: </a>", status="103 Early Hints") * 200)) as server:

@@ -9,7 +9,7 @@ from modelwire.limits import KIB
 from modelwire_io.drive import AsyncTransport
 from raw_server import OK, Connection, RawServer, response
 from transport_calls import fetch
-from transport_promises import EMPTY_QUERIES, HEADER_BYTES
+from transport_promises import EMPTY_QUERIES, HEADER_BYTES, LONG_URLS
 from transport_variants import TransportVariant
 
 from .base import Contract
@@ -95,17 +95,22 @@ class Sending(Contract):
 
     async def test_sends_the_url_unchanged(self, variant: TransportVariant, transport: AsyncTransport) -> None:
         targets = self.targets | {"/?": "/?" if variant.keeps(EMPTY_QUERIES) else "/"}
+        if not variant.keeps(LONG_URLS):
+            targets = {written: target for written, target in targets.items() if len(target) < 64 * KIB}
         with RawServer(responding(*[EMPTY] * len(targets)), *[responding(EMPTY)] * len(targets)) as server:
             for written in targets:
                 assert (await fetch(transport, get(server.url + written))).body == b""
             lines = b"".join(connection.received for connection in server.connections).decode().split("\r\n")
         assert [line.split(" ")[1] for line in lines if line.startswith("GET ")] == list(targets.values())
 
-    async def test_keeps_no_cookies(self, transport: AsyncTransport) -> None:
+    async def test_keeps_no_cookies(self, transport: AsyncTransport, names: dict[str, list[str]]) -> None:
+        # A cookie jar may ignore those of an IP address.
+        names["jar.example"] = ["127.0.0.1"]
         answer = response("Set-Cookie: a=b; Path=/", "Content-Length: 0")
         with RawServer(responding(answer, answer), responding(answer)) as server:
             for _ in range(2):
-                assert ("Set-Cookie", "a=b; Path=/") in (await fetch(transport, get(server.url))).headers
+                outcome = await fetch(transport, get(f"http://jar.example:{server.port}/"))
+                assert ("Set-Cookie", "a=b; Path=/") in outcome.headers
             assert all(b"ookie" not in connection.received for connection in server.connections)
 
     async def test_follows_no_redirects(self, transport: AsyncTransport) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 
@@ -29,7 +30,7 @@ from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import Route, find_route
 
 from .failures import request_failed
-from .pinning import pin_address_async
+from .pinning import Attempt, attempts, pin_addresses_async
 
 # Seconds that an idle connection is pooled, as in `net.connection_pool`.
 IDLE_SECONDS = 15.0
@@ -37,9 +38,17 @@ IDLE_SECONDS = 15.0
 MAX_HEAD_BYTES = DEFAULT_LIMITS.head + 16 * 1024
 MAX_HEADERS = 2 * DEFAULT_LIMITS.headers
 WRITE_SIZE = 64 * 1024  # bytes
+# Seconds: over the program's session, our timeout ends this much after the deadline, and aiohttp's own for connecting
+# ends at the deadline. So the error that arrives is aiohttp's, which says that nothing was sent.
+REPORT_SECONDS = 0.05
 
 _AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _NO_PROXY = ProxyTable("", {})
+# Errors that come before a byte of the request can have left.
+_BEFORE_SENDING = (
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError),
+    *(aiohttp.ServerFingerprintMismatch, aiohttp.InvalidURL, ConnectError, LocalProtocolError),
+)
 
 
 class AsyncAiohttpTransport:
@@ -181,7 +190,7 @@ class AsyncAiohttpExchange:
         self._loop = LoopGuard()
         self._progress = _Progress()
         self._has_response = False
-        self._time_left = 0.0  # seconds to the deadline
+        self._deadline = math.inf  # monotonic time
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
@@ -190,8 +199,9 @@ class AsyncAiohttpExchange:
         except RuntimeError:
             raise InvalidInput("aiohttp runs on asyncio alone: use AsyncHttpxTransport or AsyncH11Transport") from None
         self._loop.check()
-        self._time_left = until - self._transport.clock.now()
-        deadline = asyncio.timeout(self._time_left)
+        left = until - self._transport.clock.now()
+        self._deadline = time.monotonic() + left
+        deadline = asyncio.timeout(left if self._transport.is_strict or self._has_response else left + REPORT_SECONDS)
         try:
             async with deadline:
                 return await anext(self._events)
@@ -210,18 +220,14 @@ class AsyncAiohttpExchange:
         if self._transport.is_strict:
             return self._progress.transport is not None
         # A session of the program's does not say when it connects: only some errors say that nothing was sent.
-        before = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, FlowFailed)
-        return self._has_response or not isinstance(error, before)
+        if isinstance(error, aiohttp.ClientResponseError) and error.request_info.method == "CONNECT":
+            return False
+        return self._has_response or not isinstance(error, _BEFORE_SENDING)
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        route = find_route(self._request, self._transport.proxies)
-        session = await self._transport.session_for(self._request, route)
-        must_pin = route.public_only and not self._transport.is_strict
-        address = await pin_address_async(route, self._time_left) if must_pin else None
         response: aiohttp.ClientResponse | None = None
         try:
-            response = await _send(session, self._request, route, address, self._progress)
-            self._has_response = True
+            response = await self._send()
             headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
             yield ResponseStarted(self._request_id, response.status, headers)
             inflater: Inflater | None = None
@@ -238,27 +244,47 @@ class AsyncAiohttpExchange:
             self._progress.abort_closing()
         yield ResponseEnded(self._request_id)
 
+    async def _send(self) -> aiohttp.ClientResponse:
+        """Send the request, to one address after the other if they are pinned."""
+        is_strict = self._transport.is_strict
+        route = find_route(self._request, self._transport.proxies)
+        session = await self._transport.session_for(self._request, route)
+        pinned = await pin_addresses_async(route, self._deadline) if route.public_only and not is_strict else None
+        if not is_strict and time.monotonic() >= self._deadline:
+            raise ConnectError("timed out")
+        for attempt in attempts(pinned, math.inf if is_strict else self._deadline):
+            try:
+                response = await _send_to(session, self._request, route, attempt, self._progress)
+            except (FlowFailed, OSError, aiohttp.ClientError) as error:
+                if attempt.is_last or self._may_have_left(error):
+                    raise
+            else:
+                self._has_response = True
+                _require_known_coding(response)
+                return response
+        raise AssertionError("unreachable")
 
-async def _send(
-    session: aiohttp.ClientSession, request: Request, route: Route, address: str | None, progress: _Progress
+
+async def _send_to(
+    session: aiohttp.ClientSession, request: Request, route: Route, attempt: Attempt, progress: _Progress
 ) -> aiohttp.ClientResponse:
-    """Send a request, to `address` if there is one, and wait for the head of its response.
+    """Send a request, to the pinned address if there is one, and wait for the head of its response.
 
-    Raises `ConnectError` for a request that aiohttp would change, `InvalidInput` for a proxy that it cannot use, and
-    `RemoteProtocolError` for a response whose framing it would guess.
+    Raises `ConnectError` for a request that aiohttp would change, and `InvalidInput` for a proxy that it cannot use.
     """
     headers = route.headers(request)
     if not all(value.isascii() for _, value in headers):
         raise ConnectError("aiohttp cannot send a header value beyond ASCII as it is")
     proxy_url = _proxy_url(route)
-    silence = request.silence
+    silence, address = request.silence, attempt.address
+    connecting = min(silence, attempt.seconds)
     url = URL(request.url.partition("#")[0], encoded=True)
     # asyncio notices after one iteration of the loop that a pooled connection has ended, and aiohttp after two.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     token = _progress.set(progress)
     try:
-        response = await session.request(
+        return await session.request(
             request.method,
             url if address is None else url.with_host(address),
             headers=headers,
@@ -272,7 +298,7 @@ async def _send(
             max_headers=MAX_HEADERS,
             middlewares=(_SendOnce(),),
             timeout=aiohttp.ClientTimeout(
-                connect=silence, sock_connect=silence, sock_read=silence, ceil_threshold=math.inf
+                connect=connecting, sock_connect=connecting, sock_read=silence, ceil_threshold=math.inf
             ),
             server_hostname=route.host if address is not None and not is_numeric(route.host) else None,
             proxy=proxy_url,
@@ -282,11 +308,14 @@ async def _send(
         raise ConnectError(f"{route.host!r} is not a valid host name") from None
     finally:
         _progress.reset(token)
+
+
+def _require_known_coding(response: aiohttp.ClientResponse) -> None:
+    """Raises `RemoteProtocolError` for a response whose framing aiohttp would guess."""
     codings = response.headers.getall("Transfer-Encoding", ())
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         response.close()
         raise RemoteProtocolError("the response has an unknown transfer coding")
-    return response
 
 
 class _SendOnce:

@@ -32,4 +32,10 @@ def error_text(error: BaseException) -> str:
         return error_text(cause)
     if isinstance(error, SSLError):
         return getattr(error, "verify_message", "") or error.reason or str(error)
-    return str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+    if isinstance(error, TimeoutError):
+        return str(error) or "timed out"
+    # httpcore hides the cause of some errors, but Python keeps it as their context.
+    hidden = cause or error.__context__
+    if not str(error) and isinstance(hidden, Exception):
+        return error_text(hidden)
+    return str(error) or type(error).__name__

@@ -137,11 +137,11 @@ class H11Exchange:
         A request that must not be sent twice gets a new connection: an idle one may turn out to be dead after that.
         """
         route = self._route = find_route(self._request, self._transport.proxies)
-        kept = self._transport.take(route) if self._request.repeatable else None
-        if kept is None:
+        connection = self._transport.take(route) if self._request.repeatable else None
+        if connection is None:
             connected = self._transport.dialer.dial(route, min(deadline, time.monotonic() + self._request.silence))
-            kept = H11Connection(connected)
-        connection = self._connection = kept
+            connection = H11Connection(connected)
+        self._connection = connection
         connection.socket.deadline = deadline
         connection.socket.settimeout(self._request.silence)
         time_left(deadline)
@@ -197,12 +197,12 @@ class AsyncH11Pool:
     """The idle connections of one event loop."""
 
     def __init__(self) -> None:
-        self.kept: ConnectionPool[AsyncH11Connection] = ConnectionPool()
+        self.idle: ConnectionPool[AsyncH11Connection] = ConnectionPool()
 
     async def take(self, route: Route) -> AsyncH11Connection | None:
         """An idle connection that is still open, if there is one."""
         while True:
-            found, expired = self.kept.take(route, time.monotonic())
+            found, expired = self.idle.take(route, time.monotonic())
             for connection in expired:
                 await connection.stream.aclose()
             if found is None or not found.stream.has_unread():
@@ -213,13 +213,13 @@ class AsyncH11Pool:
         """Pool a connection for the next request, or close it if it cannot be reused."""
         dropped = [connection]
         if connection.http.is_reusable:
-            dropped = self.kept.put(route, connection, time.monotonic())
+            dropped = self.idle.put(route, connection, time.monotonic())
         for entry in dropped:
             await entry.stream.aclose()
 
     async def close(self) -> None:
         """Close every connection, and pool none from now on."""
-        for connection in self.kept.close():
+        for connection in self.idle.close():
             await connection.stream.aclose()
 
 
@@ -314,10 +314,11 @@ class AsyncH11Exchange:
         """
         route = self._route = find_route(self._request, self._transport.proxies)
         pool = self._pool = await self._transport.pools.get()
-        kept = await pool.take(route) if self._request.repeatable else None
-        if kept is None:
-            kept = AsyncH11Connection(await self._dial(route, min(deadline - time.monotonic(), self._request.silence)))
-        connection = self._connection = kept
+        connection = await pool.take(route) if self._request.repeatable else None
+        if connection is None:
+            seconds = min(deadline - time.monotonic(), self._request.silence)
+            connection = AsyncH11Connection(await self._dial(route, seconds))
+        self._connection = connection
         connection.stream.deadline = deadline
         connection.stream.silence = self._request.silence
         time_left(deadline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -29,13 +30,14 @@ from .httpx_client import (
     REPEATABLE,
     TARGET,
     Library,
+    exact_url,
     load_library,
     open_async_client,
     open_client,
     request_body,
 )
 from .httpx_logs import hide_details, install_log_filter
-from .pinning import pin_address, pin_address_async
+from .pinning import Attempt, attempts, pin_addresses, pin_addresses_async
 
 if TYPE_CHECKING:
     import httpx
@@ -49,6 +51,8 @@ _OPERATIONS = ("connect", "read", "write", "pool")
 _CUT_OFF = ("closed connection", "disconnected")
 # Errors of httpx that come before a byte of the request can have left.
 _CONNECT_ERRORS = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
+# Number: pooled connections to one address that are closed until a new one is opened. More than httpx pools by default.
+_MAX_CLOSED = 30
 
 
 class HttpxTransport:
@@ -111,10 +115,11 @@ class HttpxExchange:
 
     def receive(self, until: float) -> Event:
         left = until - self._transport.clock.now()
-        if left <= 0 and not self._sending.may_have_left:
+        if left <= 0 and not (self._transport.library.is_strict and self._sending.may_have_left):
+            # The program's client would wait for the next bytes.
             self._events.close()
-            return request_failed(self._request_id, TimeoutError(), is_sent=False)
-        self._sending.time_left = left
+            return self._sending.late()
+        self._sending.deadline = time.monotonic() + left
         try:
             with hide_details(), deadline_in(left):
                 return next(self._events)
@@ -128,11 +133,7 @@ class HttpxExchange:
             self._events.close()
 
     def _run(self) -> Generator[Event, None, None]:
-        sending = self._sending
-        route = sending.find_route()
-        address = pin_address(route, sending.time_left) if sending.must_pin else None
-        request = sending.request(route, address, sending.on_step)
-        response = self._transport.client().send(request, stream=True, auth=None, follow_redirects=False)
+        response = self._send()
         headers = _headers(response)
         try:
             yield ResponseStarted(self._request_id, response.status_code, headers)
@@ -144,6 +145,32 @@ class HttpxExchange:
         finally:
             response.close()
         yield ResponseEnded(self._request_id)
+
+    def _send(self) -> Any:
+        """Send the request, to one address after the other if they are pinned, and wait for the response's head."""
+        sending = self._sending
+        route = sending.find_route()
+        pinned = pin_addresses(route, sending.deadline) if sending.must_pin else None
+        client = self._transport.client()
+        for attempt in attempts(pinned, sending.deadline):
+            try:
+                response = self._send_to(client, route, attempt)
+            except (ConnectError, *sending.errors) as error:
+                if attempt.is_last or sending.is_sent(error):
+                    raise
+            else:
+                sending.has_response = True
+                return response
+        raise AssertionError("unreachable")
+
+    def _send_to(self, client: Any, route: Route, attempt: Attempt) -> Any:
+        for _ in range(_MAX_CLOSED):
+            request = self._sending.request(route, attempt, self._sending.on_step)
+            try:
+                return client.send(request, stream=True, auth=None, follow_redirects=False)
+            except _ReusedConnectionError:
+                pass  # httpcore has closed it
+        raise ConnectError("the client opens no new connection, but reuses one that is for another host name")
 
 
 class AsyncHttpxTransport:
@@ -207,7 +234,11 @@ class AsyncHttpxExchange:
 
     async def receive(self, until: float) -> Event:
         self._loop.check()
-        left = self._sending.time_left = until - self._transport.clock.now()
+        left = until - self._transport.clock.now()
+        if left <= 0 and not self._sending.may_have_left:
+            await self._events.aclose()
+            return self._sending.late()
+        self._sending.deadline = time.monotonic() + left
         try:
             with hide_details(), anyio.move_on_after(left):
                 return await anext(self._events)
@@ -215,9 +246,7 @@ class AsyncHttpxExchange:
             raise RuntimeError("receive() was called after the end of the response") from None
         except (FlowFailed, OSError, UnicodeError, *self._sending.errors) as error:
             return self._sending.failed(error, is_late=False)
-        if self._sending.may_have_left:
-            return Woken()
-        return request_failed(self._request_id, TimeoutError(), is_sent=False)
+        return self._sending.late()
 
     async def close(self) -> None:
         self._loop.check()
@@ -225,12 +254,7 @@ class AsyncHttpxExchange:
             await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        sending = self._sending
-        route = sending.find_route()
-        address = await pin_address_async(route, sending.time_left) if sending.must_pin else None
-        request = sending.request(route, address, sending.on_step_async)
-        client = await self._transport.client()
-        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+        response = await self._send()
         headers = _headers(response)
         stream = aiter(response.stream)
         try:
@@ -245,6 +269,31 @@ class AsyncHttpxExchange:
                 await response.aclose()
                 await self._run_out(stream)
         yield ResponseEnded(self._request_id)
+
+    async def _send(self) -> Any:
+        sending = self._sending
+        route = sending.find_route()
+        pinned = await pin_addresses_async(route, sending.deadline) if sending.must_pin else None
+        client = await self._transport.client()
+        for attempt in attempts(pinned, sending.deadline):
+            try:
+                response = await self._send_to(client, route, attempt)
+            except (ConnectError, *sending.errors) as error:
+                if attempt.is_last or sending.is_sent(error):
+                    raise
+            else:
+                sending.has_response = True
+                return response
+        raise AssertionError("unreachable")
+
+    async def _send_to(self, client: Any, route: Route, attempt: Attempt) -> Any:
+        for _ in range(_MAX_CLOSED):
+            request = self._sending.request(route, attempt, self._sending.on_step_async)
+            try:
+                return await client.send(request, stream=True, auth=None, follow_redirects=False)
+            except _ReusedConnectionError:
+                pass  # httpcore has closed it
+        raise ConnectError("the client opens no new connection, but reuses one that is for another host name")
 
     async def _run_out(self, stream: AsyncIterator[bytes]) -> None:
         """Let the generators inside httpx end, now that the response is closed.
@@ -288,6 +337,13 @@ def _library_of(client: object, kind: str) -> str:
     raise InvalidInput(f"the client is a {type(client).__name__}: this transport needs an httpx.{kind}")
 
 
+class _ReusedConnectionError(Exception):
+    """A request is about to be sent on a pooled connection whose certificate may be for another host name.
+
+    httpcore pools connections by address, if the request has one, and not by the name in `sni_hostname`.
+    """
+
+
 class _Sending:
     """One request on its way: its form for httpx, how far it has come, and what an error means then."""
 
@@ -295,17 +351,28 @@ class _Sending:
         self.httpx = library.httpx
         # `InvalidURL` comes if a response redirects to one.
         self.errors = (library.httpx.TransportError, library.httpx.InvalidURL)
-        self.time_left = 0.0  # seconds to the deadline
+        self.deadline = math.inf  # monotonic time
+        self.has_response = False
         self._library = library
         self._request_id = command.request_id
         self._request = command.request
+        self._is_begun = False  # the client has the request
         self._is_traced = False  # the client reports its steps
-        self._is_sent = False  # a byte of the request may have left
+        self._is_sent = False  # the client reported that it begins to send
+        self._must_be_new = False  # the connection
+        self._is_new = False
 
     @property
     def may_have_left(self) -> bool:
-        """True if a byte of the request may have left."""
-        return self._is_sent
+        """True if a byte of the request may have left. A client with a transport of its own reports no steps."""
+        return self._is_sent or self.has_response or (self._is_begun and not self._is_traced)
+
+    def is_sent(self, error: Exception) -> bool:
+        """True if a byte of the request may have left before this error."""
+        if self._is_sent or self.has_response:
+            return True
+        is_from_connecting = type(error).__name__ in _CONNECT_ERRORS or isinstance(error, FlowFailed | UnicodeError)
+        return self.may_have_left and not is_from_connecting
 
     @property
     def must_pin(self) -> bool:
@@ -320,15 +387,16 @@ class _Sending:
         route = find_route(self._request, self._library.proxies)
         return route._replace(proxy=None)
 
-    def request(self, route: Route, address: str | None, trace: object) -> Any:
+    def request(self, route: Route, attempt: Attempt, trace: object) -> Any:
         """The request in httpx's terms: what the flow gave and its framing, and nothing else.
 
-        It goes to `address` if there is one. `trace` is called with each step
-        (https://www.encode.io/httpcore/extensions/#trace). Raises `ConnectError` for a host name that is not valid.
+        It goes to the pinned address if there is one. `trace` is called with each step
+        (https://www.encode.io/httpcore/extensions/#trace). Raises `ConnectError` for a URL that httpx refuses.
         """
         request = self._request
-        extensions: dict[str, Any] = {"timeout": dict.fromkeys(_OPERATIONS, self._timeout()), "trace": trace}
-        url = request.url
+        timeouts = dict.fromkeys(_OPERATIONS, self._timeout())
+        extensions: dict[str, Any] = {"timeout": timeouts, "trace": trace}
+        url, address = request.url, attempt.address
         if self._library.is_strict:
             # httpx would normalize the path of a URL.
             extensions[TARGET] = route.target(request).encode()
@@ -339,21 +407,35 @@ class _Sending:
             parsed = self.httpx.URL(url)
             if address is not None:
                 extensions["sni_hostname"] = route.host
+                self._must_be_new = route.scheme == "https"
+                timeouts["connect"] = min(timeouts["connect"], attempt.seconds)
                 parsed = parsed.copy_with(host=address)
-            return self.httpx.Request(
+            made = self.httpx.Request(
                 request.method,
                 parsed,
                 headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in route.headers(request)],
                 stream=request_body(self.httpx, request.body),
                 extensions=extensions,
             )
+            if not self._library.is_strict:
+                made.url = exact_url(self.httpx, parsed, route.target(request))
         except (self.httpx.InvalidURL, UnicodeError) as error:
             raise ConnectError(str(error)) from None
+        self._is_begun = True
+        self._is_new = False
+        return made
 
     def on_step(self, step: str, info: Mapping[str, Any]) -> None:
-        """Note a step of httpcore: does the request itself begin to leave, and not the one for a tunnel?"""
+        """Record how far the request has come; a CONNECT to a proxy is another request.
+
+        Raises `_ReusedConnectionError`, before anything is sent, if the connection should be new and is not.
+        """
         self._is_traced = True
+        if step.endswith("connect_tcp.started"):
+            self._is_new = True
         if step.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            if self._must_be_new and not self._is_new:
+                raise _ReusedConnectionError
             self._is_sent = True
 
     async def on_step_async(self, step: str, info: Mapping[str, Any]) -> None:
@@ -361,14 +443,17 @@ class _Sending:
 
     def failed(self, error: Exception, *, is_late: bool) -> Event:
         """An error of httpx, or of ours, as an event; `Woken` if it came because the deadline has."""
-        is_sent = self._is_sent
-        if not self._is_traced:
-            # A client with a transport of its own reports no steps: only some errors say that nothing was sent.
-            is_sent = type(error).__name__ not in _CONNECT_ERRORS and not isinstance(error, FlowFailed | UnicodeError)
+        is_sent = self.is_sent(error)
         if is_late and is_sent and isinstance(error, self.httpx.TimeoutException):
             return Woken()
         kind, detail = self._explain(error)
         return request_failed(self._request_id, error, is_sent=is_sent, kind=kind, detail=detail)
+
+    def late(self) -> Event:
+        """The event if the deadline passes."""
+        if self.may_have_left:
+            return Woken()
+        return request_failed(self._request_id, TimeoutError(), is_sent=False)
 
     def _explain(self, error: Exception) -> tuple[RequestFailureKind, str]:
         if isinstance(error, self.httpx.TimeoutException):
@@ -384,7 +469,9 @@ class _Sending:
     def _timeout(self) -> float:
         """Seconds that one operation may take. Our own client keeps the deadline besides."""
         silence = self._request.silence
-        return silence if self._library.is_strict else max(0.001, min(silence, self.time_left))
+        if self._library.is_strict:
+            return silence
+        return max(0.001, min(silence, self.deadline - time.monotonic()))
 
 
 def _headers(response: Any) -> Headers:

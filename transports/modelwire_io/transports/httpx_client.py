@@ -57,6 +57,24 @@ def open_async_client(httpx: ModuleType, proxies: ProxyTable) -> Any:
     return httpx.AsyncClient(transport=transport, trust_env=False)
 
 
+class ExactUrl:
+    """A URL of httpx with an exact target. httpx itself would normalize some characters and drop an empty query."""
+
+    target = b""
+
+    @property
+    def raw_path(self) -> bytes:
+        """Path and query as they are sent."""
+        return self.target
+
+
+def exact_url(httpx: ModuleType, url: Any, target: str) -> Any:
+    """The URL, sent with this target."""
+    exact = _subclass(httpx, "URL", ExactUrl)(url)
+    exact.target = target.encode()
+    return exact
+
+
 class RequestBody:
     """A request's body. httpx's own is a generator; trio warns of one that is left to the garbage collector."""
 

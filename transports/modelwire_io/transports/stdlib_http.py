@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import Any, Protocol
 
@@ -53,14 +53,20 @@ class StrictResponse(HTTPResponse):
         if self.headers.defects or not all(map(_TOKEN.fullmatch, self.headers.keys())):
             raise HTTPException("a line of the head is not a valid header")
         codings = self.headers.get_all("transfer-encoding", [])
-        lengths = set(self.headers.get_all("content-length", []))
-        if codings and [coding.strip(" \t").lower() for coding in codings] != ["chunked"]:
-            raise HTTPException("an unknown transfer coding")
-        if len(lengths) > 1 or not all(length.isdecimal() and length.isascii() for length in lengths):
-            raise HTTPException("a Content-Length that is not a number")
+        lengths = self.headers.get_all("content-length", [])
+        require_known_framing(codings, lengths)
         if codings and lengths:
             # RFC 9112, 6.3: two framings in one head are an attack or a mistake; the connection cannot be trusted.
             self.will_close = True
+
+
+def require_known_framing(codings: Sequence[str], lengths: Iterable[str]) -> None:
+    """Raises `HTTPException` for values of Transfer-Encoding and Content-Length that http.client would guess about."""
+    if codings and [coding.strip(" \t").lower() for coding in codings] != ["chunked"]:
+        raise HTTPException("an unknown transfer coding")
+    different = set(lengths)
+    if len(different) > 1 or not all(length.isdecimal() and length.isascii() for length in different):
+        raise HTTPException("a Content-Length that is not a number")
 
 
 class _StrictReader(io.BufferedReader):

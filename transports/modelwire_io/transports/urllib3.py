@@ -6,13 +6,21 @@ import math
 import os
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from http.client import HTTPException
 from typing import Any, Self
 
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InvalidHeader,
+    LocationValueError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.util import SKIP_HEADER, Timeout
 
 from modelwire.commands import SendRequest
@@ -25,14 +33,16 @@ from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import Route, find_route
 
-from .pinning import pin_address
-from .stdlib_http import StrictResponse, failed, response_events
+from .pinning import Attempt, attempts, pin_addresses
+from .stdlib_http import StrictResponse, failed, require_known_framing, response_events
 
 # Connections pooled for one route, and routes with pools of their own.
 MAX_IDLE_PER_ROUTE = 20
 MAX_ROUTES = 50
 
 _NO_PROXY = ProxyTable("", {})
+# Errors that come before a byte of the request can have left.
+_BEFORE_SENDING = (NewConnectionError, ConnectTimeoutError, LocationValueError, ConnectError)
 
 
 class Urllib3Transport:
@@ -111,7 +121,7 @@ class Urllib3Exchange:
             return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, HTTPError, OSError) as error:
+        except (FlowFailed, HTTPError, HTTPException, OSError, UnicodeError) as error:
             cause = _cause(error)
             is_sent = self._may_have_left(cause)
             if is_sent and isinstance(cause, TimeoutError) and time.monotonic() >= self._deadline:
@@ -190,44 +200,75 @@ class _PoolManagerExchange(Urllib3Exchange):
 
     def __init__(self, transport: Urllib3Transport, command: SendRequest, pool: PoolManager) -> None:
         self._pool = pool
+        self._headers = _SeenHeaders()
         self._has_response = False
         super().__init__(transport, command)
 
+    def receive(self, until: float) -> Event:
+        if until <= self._transport.clock.now():
+            # The pool would wait for the next bytes.
+            self._events.close()
+            return Woken() if self._has_response else failed(self._request_id, TimeoutError(), is_sent=False)
+        return super().receive(until)
+
     def _may_have_left(self, error: Exception) -> bool:
         # The pool does not say when it connects: only some errors say that nothing was sent.
-        before = (NewConnectionError, ConnectTimeoutError, FlowFailed)
-        return self._has_response or not isinstance(error, before)
+        if self._has_response:
+            return True
+        return self._headers.were_seen and not isinstance(error, _BEFORE_SENDING)
 
     def _run(self) -> Generator[Event, None, None]:
-        request = self._request
-        route = find_route(request, _NO_PROXY)
+        route = find_route(self._request, _NO_PROXY)
+        pinned = pin_addresses(route, self._deadline) if route.public_only else None
+        for attempt in attempts(pinned, self._deadline):
+            try:
+                response = self._send(route, attempt)
+            except (HTTPError, OSError) as error:
+                if attempt.is_last or self._may_have_left(_cause(error)):
+                    raise
+            else:
+                self._has_response = True
+                _check(response)
+                yield from self._respond(response)
+                yield ResponseEnded(self._request_id)
+                return
+
+    def _send(self, route: Route, attempt: Attempt) -> BaseHTTPResponse:
+        """Send to the pinned address, if there is one. TLS still requires a certificate for the host's name."""
+        request, address = self._request, attempt.address
+        _exact_headers(self._headers, route.headers(request))
         left = max(0.001, min(request.silence, self._deadline - time.monotonic()))
         options: dict[str, Any] = {
             "body": request.body or None,
-            "headers": _exact_headers(HTTPHeaderDict(), route.headers(request)),
-            "timeout": Timeout(left),
+            "headers": self._headers,
+            "timeout": Timeout(connect=min(left, attempt.seconds), read=left),
             "retries": False,
             "redirect": False,
             "preload_content": False,
             "decode_content": False,
         }
-        if route.public_only:
-            response = self._send_pinned(route, pin_address(route, left), options)
-        else:
-            response = self._pool.urlopen(request.method, request.url.partition("#")[0], **options)
-        self._has_response = True
-        yield from self._respond(response)
-        yield ResponseEnded(self._request_id)
-
-    def _send_pinned(self, route: Route, address: str, options: dict[str, Any]) -> BaseHTTPResponse:
-        """Send to an address that was checked. TLS checks the certificate of the host's name all the same."""
-        names: dict[str, Any] = {}
-        if route.scheme == "https":
-            names["assert_hostname"] = route.host
-            if not is_numeric(route.host):
-                names["server_hostname"] = route.host
+        if address is None:
+            return self._pool.urlopen(request.method, request.url.partition("#")[0], **options)
+        if route.scheme == "http":
+            authority = f"[{address}]:{route.port}" if ":" in address else f"{address}:{route.port}"
+            return self._pool.urlopen(request.method, f"http://{authority}{route.target(request)}", **options)
+        names: dict[str, Any] = {"assert_hostname": route.host}
+        if not is_numeric(route.host):
+            names["server_hostname"] = route.host
         pool = self._pool.connection_from_host(address, route.port, route.scheme, pool_kwargs=names)
-        return pool.urlopen(self._request.method, route.target(self._request), **options)
+        return pool.urlopen(request.method, route.target(request), **options)
+
+
+def _check(response: BaseHTTPResponse) -> None:
+    """Raises `HTTPException` for a response that is not final, or whose framing http.client would guess."""
+    try:
+        if response.status < 200:
+            raise HTTPException("http.client takes an interim response for the final one")
+        headers = response.headers
+        require_known_framing(headers.getlist("transfer-encoding"), headers.getlist("content-length"))
+    except BaseException:
+        response.close()
+        raise
 
 
 def _exact_headers(found: HTTPHeaderDict, headers: Headers) -> HTTPHeaderDict:
@@ -239,6 +280,24 @@ def _exact_headers(found: HTTPHeaderDict, headers: Headers) -> HTTPHeaderDict:
     for name, value in headers:
         found.add(name, value)
     return found
+
+
+class _SeenHeaders(HTTPHeaderDict):
+    """The headers of one request. urllib3 reads them when it begins to send; before that nothing can have left."""
+
+    were_seen = False
+
+    def __iter__(self) -> Iterator[str]:
+        self.were_seen = True
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self.were_seen = True
+        return super().items()
+
+    def copy(self) -> Self:
+        """The same object: the copy that urllib3 makes on the way would notice nothing."""
+        return self
 
 
 class _Sending(HTTPHeaderDict):
@@ -314,5 +373,7 @@ def _cause(error: Exception) -> Exception:
     """The error that urllib3 wrapped, if any."""
     if isinstance(error, ReadTimeoutError):
         return TimeoutError("timed out")
+    if isinstance(error, InvalidHeader):
+        return HTTPException("a Content-Length that is not a number")
     wrapped = (argument for argument in error.args if isinstance(argument, Exception))
     return next(wrapped, error)
