@@ -68,9 +68,12 @@ class Proxies(Contract):
         self, variant: TransportVariant, answer: bytes
     ) -> None:
         with RawServer(ending(answer)) as proxy:
-            outcome = await fetch_by(variant, get("https://name.invalid/"), proxy=proxy.url)
+            url = proxy.url.replace("http://", "http://user:secret@")
+            outcome = await fetch_by(variant, get("https://name.invalid/"), proxy=url)
             assert asks_for_tunnel(variant, proxy.connections[0].received)
         assert outcome.failure.kind == "connect"
+        assert "secret" not in outcome.failure.detail
+        assert "dXNlcjpzZWNyZXQ" not in outcome.failure.detail
 
     async def test_an_unreachable_proxy_is_a_failure_to_connect(self, variant: TransportVariant) -> None:
         with refusing_url() as url:

@@ -365,10 +365,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _failed(request_id: int, error: Exception, *, is_sent: bool) -> RequestFailed:
     """An error of aiohttp, or of ours, as an event."""
-    if is_sent and isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        # Its text quotes the request to the proxy, which may hold the proxy's password.
+        detail = f"the proxy refused to connect, with status {error.status}"
+        return request_failed(request_id, error, is_sent=False, detail=detail)
+    if isinstance(error, aiohttp.ClientResponseError):
         # Its text quotes the server, which may hold a secret.
         detail = "the server did not send a valid HTTP response"
-        return request_failed(request_id, error, is_sent=True, kind="protocol", detail=detail)
+        return request_failed(request_id, error, is_sent=is_sent, kind="protocol", detail=detail)
     return request_failed(request_id, error, is_sent=is_sent, detail=str(getattr(error, "os_error", "")))
 
 
