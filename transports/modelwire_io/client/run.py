@@ -61,7 +61,7 @@ class _RunState:
         """The state as JSON, without credentials: this process or another can continue from it."""
         return self._ready.flow.snapshot()
 
-    def _must_save(self, output: Output) -> bool:
+    def _must_store(self, output: Output) -> bool:
         """Take an output into account. True if it brings credentials that are to be stored."""
         self._summary.add(output)
         if type(output) is not CredentialsChanged:
@@ -69,7 +69,7 @@ class _RunState:
         self._replaced, self._credentials = self._credentials, output.credentials
         return self._ready.stored is not None
 
-    def _save(self, credentials: JsonObject | None) -> None:
+    def _store(self, credentials: JsonObject | None) -> None:
         if credentials is not None:
             self._turn.save(credentials)
         elif self._ready.stored is not None:
@@ -156,8 +156,8 @@ class FlowRun(_RunState):
         except BaseException as error:
             self._note_end(error)
             raise
-        if self._must_save(output):
-            self._save(self.credentials)
+        if self._must_store(output):
+            self._store(self.credentials)
         return output
 
     def close(self) -> None:
@@ -254,8 +254,8 @@ class AsyncFlowRun(_RunState):
         except BaseException as error:
             self._note_end(error)
             raise
-        if self._must_save(output):
-            await run_to_its_end(partial(self._save, self.credentials))
+        if self._must_store(output):
+            await run_to_its_end(partial(self._store, self.credentials))
         return output
 
     async def close(self) -> None:

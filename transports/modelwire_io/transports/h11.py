@@ -242,14 +242,14 @@ class AsyncH11Exchange:
         event = None if connection is None else connection.http.next_event()
         return await self._advance(until) if event is None else event
 
-    async def deliver_to(self, take: EventCallback, until: float) -> None:
+    async def deliver_to(self, on_event: EventCallback, until: float) -> None:
         """Hand every event to the callback, those of a body from the event loop's own callback."""
         wanted: float | None = until
         while wanted is not None:
             event = await self.receive(wanted)
-            wanted = take(event)
+            wanted = on_event(event)
             if wanted is not None and isinstance(event, ResponseStarted):
-                wanted = await self._deliver_body(take, wanted)
+                wanted = await self._deliver_body(on_event, wanted)
 
     async def close(self) -> None:
         self._home.check()
@@ -257,7 +257,7 @@ class AsyncH11Exchange:
         if connection is not None and self._route is not None and self._pool is not None:
             await self._pool.put(self._route, connection)
 
-    async def _deliver_body(self, take: EventCallback, until: float) -> float | None:
+    async def _deliver_body(self, on_event: EventCallback, until: float) -> float | None:
         """Hand the events of the body to the callback as the stream receives them; return the next deadline."""
         assert self._connection is not None
         stream, http = self._connection.stream, self._connection.http
@@ -267,7 +267,7 @@ class AsyncH11Exchange:
         def take_events() -> bool:
             nonlocal wanted
             while wanted is not None and (event := http.next_event()) is not None:
-                wanted = take(event)
+                wanted = on_event(event)
             if wanted is not None:
                 stream.deadline = wanted + to_monotonic
             return wanted is None
@@ -281,7 +281,7 @@ class AsyncH11Exchange:
                 await stream.deliver_to(take_data)
         except _BROKEN as error:
             is_due = time.monotonic() >= stream.deadline - TIMER_SLACK_S
-            return take(self._progress.fail(self._request_id, error, is_due=is_due))
+            return on_event(self._progress.fail(self._request_id, error, is_due=is_due))
         return wanted
 
     async def _advance(self, until: float) -> Event:

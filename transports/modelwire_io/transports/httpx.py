@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from types import ModuleType
@@ -77,6 +78,8 @@ class HttpxTransport:
         self.library = HttpxLibrary(client, "Client", library, proxy, environment)
         self._given = client
         self._own: Any = None
+        # Threads that share the transport share its one client.
+        self._lock = threading.Lock()
 
     @property
     def secrets(self) -> list[str]:
@@ -87,9 +90,10 @@ class HttpxTransport:
         """The httpx client to send with."""
         if self._given is not None:
             return self.library.checked(self._given)
-        if self._own is None:
-            self._own = open_client(self.library.httpx, self.library.proxies)
-        return self._own
+        with self._lock:
+            if self._own is None:
+                self._own = open_client(self.library.httpx, self.library.proxies)
+            return self._own
 
     def open(self, command: SendRequest) -> HttpxExchange:
         return HttpxExchange(self, command)
@@ -99,8 +103,9 @@ class HttpxTransport:
 
     def close(self) -> None:
         """Close every connection of the transport's own client. The program's client stays open."""
-        if self._own is not None:
+        with self._lock:
             own, self._own = self._own, None
+        if own is not None:
             own.close()
 
 
