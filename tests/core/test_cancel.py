@@ -8,7 +8,7 @@ from modelwire.commands import AbortRequest, Finished
 from modelwire.errors import Failure, InDoubt
 from modelwire.events import Cancel
 from modelwire.flow import Steps
-from played_flow import PlayedFlow, ScriptedResponse, begin, play, say, through_json
+from played_flow import NOW, PlayedFlow, ScriptedResponse, begin, play, say, through_json
 from toy_flows import CustomFlow, FetchFlow, JobFlow, SleepFlow, TextFlow, play_until_sleep
 
 CANCELLED = Finished(Failure(kind="cancelled", message="cancelled by the caller", phase="start"))
@@ -63,3 +63,16 @@ def test_a_cancelled_phase_runs_its_finally() -> None:
 
     begin(CustomFlow(steps=careful)).deliver(Cancel())
     assert cleaned == ["up"]
+
+
+def test_an_error_of_a_finally_reaches_the_caller_and_the_flow_is_over() -> None:
+    def careless(flow: CustomFlow) -> Steps:
+        try:
+            yield from flow.fetch(flow.request)
+        finally:
+            raise ZeroDivisionError
+
+    session = begin(CustomFlow(steps=careless))
+    with pytest.raises(ZeroDivisionError):
+        session.flow.handle(Cancel(), NOW)
+    assert session.flow.handle(Cancel(), NOW) == []

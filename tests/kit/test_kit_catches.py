@@ -7,18 +7,22 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 from hypothesis import Phase, settings
 
-from echo_service import EchoChat, EchoImage, EchoService, Job, kit_for, whole
-from modelwire.emulators import Chunk, EmulatorResponse
+from echo_service import MODELS, SITE, EchoChat, EchoImage, EchoService, Endpoints, Job, Token, kit_for, whole
+from modelwire.chat import ChatFlow
+from modelwire.emulators import Chunk, EmulatorRequest, EmulatorResponse
 from modelwire.errors import FlowFailed, Refused
 from modelwire.flow import Steps
 from modelwire.http import Request
+from modelwire.models import Models
 from modelwire.outputs import JobAccepted, TextDelta
+from modelwire.provider import Provider
 from modelwire.sse import ServerSentEvent
 from modelwire.testing import FlowKit
 from modelwire.text import EventSink
@@ -236,6 +240,31 @@ def test_a_service_with_long_responses_can_be_tested() -> None:
             return msgspec.structs.replace(response, chunks=(Chunk(b" " * 200_000), *response.chunks))
 
     kit_for(EchoImage, Wordy).test_hostile_responses_without_end()
+
+
+def test_a_flow_without_options_can_be_tested() -> None:
+    @dataclass(kw_only=True)
+    class Plain(ChatFlow):
+        models: ClassVar[Models] = MODELS
+        default_model: ClassVar[str | None] = "echo"
+        endpoints: Endpoints = Endpoints()
+
+        def start(self) -> Steps:
+            response = yield from self.fetch(lambda: Request(method="POST", url=self.endpoints.site + "/token"))
+            self.emit(TextDelta(response.decode(Token).token))
+
+    class PlainService:
+        def handle(self, request: EmulatorRequest, now: float) -> EmulatorResponse:
+            return whole({"token": "Hello"})
+
+    class Kit(FlowKit):
+        provider = Provider(
+            name="plain", label="Plain", chat=Plain, endpoints=Endpoints(), website=SITE, status="gone", note=""
+        )
+        emulator = PlainService
+
+    (scene,) = Kit().scenes()
+    assert TextDelta("Hello") in scene.items
 
 
 def test_an_unknown_name_cannot_be_imported() -> None:
