@@ -96,7 +96,7 @@ _FAILURE_TEXTS = {
 }
 
 
-class Program(Protocol):
+class EngineFlow(Protocol):
     """The flow that an engine runs. Its fields are its state, its phases are looked up by name."""
 
     version: ClassVar[int]
@@ -116,7 +116,7 @@ class Program(Protocol):
 class Engine:
     """The state of one flow apart from its fields, and what each event does to it."""
 
-    def __init__(self, flow: Program) -> None:
+    def __init__(self, flow: EngineFlow) -> None:
         self._flow = flow
         self.secrets = Secrets()
         self.now = 0.0
@@ -199,7 +199,7 @@ class Engine:
         """See `Flow.awaits_credentials`."""
         return self._is_started and not self._is_over and self._phase in self._flow.credential_phases
 
-    def snapshot(self, flow: Program) -> str:
+    def snapshot(self, flow: EngineFlow) -> str:
         """See `Flow.snapshot`."""
         return encode_snapshot(
             Snapshot(

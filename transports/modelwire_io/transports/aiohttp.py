@@ -30,7 +30,7 @@ from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import Route, find_route
 
 from .failures import request_failed
-from .pinning import Attempt, attempts, pin_addresses_async
+from .pinning import AddressAttempt, address_attempts, pin_addresses_async
 
 # Seconds that an idle connection is pooled, as in `net.connection_pool`.
 IDLE_SECONDS = 15.0
@@ -252,7 +252,7 @@ class AsyncAiohttpExchange:
         pinned = await pin_addresses_async(route, self._deadline) if route.public_only and not is_strict else None
         if not is_strict and time.monotonic() >= self._deadline:
             raise ConnectError("timed out")
-        for attempt in attempts(pinned, math.inf if is_strict else self._deadline):
+        for attempt in address_attempts(pinned, math.inf if is_strict else self._deadline):
             try:
                 response = await _send_to(session, self._request, route, attempt, self._progress)
             except (FlowFailed, OSError, aiohttp.ClientError) as error:
@@ -266,7 +266,7 @@ class AsyncAiohttpExchange:
 
 
 async def _send_to(
-    session: aiohttp.ClientSession, request: Request, route: Route, attempt: Attempt, progress: _Progress
+    session: aiohttp.ClientSession, request: Request, route: Route, attempt: AddressAttempt, progress: _Progress
 ) -> aiohttp.ClientResponse:
     """Send a request, to the pinned address if there is one, and wait for the head of its response.
 

@@ -38,7 +38,7 @@ from .httpx_client import (
     request_body,
 )
 from .httpx_logs import hide_details, install_log_filter
-from .pinning import Attempt, attempts, pin_addresses, pin_addresses_async
+from .pinning import AddressAttempt, address_attempts, pin_addresses, pin_addresses_async
 
 if TYPE_CHECKING:
     import httpx
@@ -115,23 +115,23 @@ class HttpxExchange:
     def __init__(self, transport: HttpxTransport, command: SendRequest) -> None:
         self._transport = transport
         self._request_id = command.request_id
-        self._sending = _Sending(transport.library, command)
+        self._state = _RequestState(transport.library, command)
         self._events = self._run()
 
     def receive(self, until: float) -> Event:
         left = until - self._transport.clock.now()
-        if left <= 0 and not (self._transport.library.is_strict and self._sending.may_have_left):
+        if left <= 0 and not (self._transport.library.is_strict and self._state.may_have_left):
             # The program's client would wait for the next bytes.
             self._events.close()
-            return self._sending.late()
-        self._sending.deadline = time.monotonic() + left
+            return self._state.late()
+        self._state.deadline = time.monotonic() + left
         try:
             with hide_details(), deadline_in(left):
                 return next(self._events)
         except StopIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, OSError, UnicodeError, *self._sending.errors) as error:
-            return self._sending.failed(error, is_late=self._transport.clock.now() >= until)
+        except (FlowFailed, OSError, UnicodeError, *self._state.errors) as error:
+            return self._state.failed(error, is_late=self._transport.clock.now() >= until)
 
     def close(self) -> None:
         with hide_details():
@@ -153,24 +153,24 @@ class HttpxExchange:
 
     def _send(self) -> Any:
         """Send the request, to one address after the other if they are pinned, and wait for the response's head."""
-        sending = self._sending
-        route = sending.find_route()
-        pinned = pin_addresses(route, sending.deadline) if sending.must_pin else None
+        state = self._state
+        route = state.find_route()
+        pinned = pin_addresses(route, state.deadline) if state.must_pin else None
         client = self._transport.client()
-        for attempt in attempts(pinned, sending.deadline):
+        for attempt in address_attempts(pinned, state.deadline):
             try:
                 response = self._send_to(client, route, attempt)
-            except (ConnectError, *sending.errors) as error:
-                if attempt.is_last or sending.is_sent(error):
+            except (ConnectError, *state.errors) as error:
+                if attempt.is_last or state.is_sent(error):
                     raise
             else:
-                sending.has_response = True
+                state.has_response = True
                 return response
         raise AssertionError("unreachable")
 
-    def _send_to(self, client: Any, route: Route, attempt: Attempt) -> Any:
+    def _send_to(self, client: Any, route: Route, attempt: AddressAttempt) -> Any:
         for _ in range(_MAX_CLOSED):
-            request = self._sending.request(route, attempt, self._sending.on_step)
+            request = self._state.request(route, attempt, self._state.on_step)
             try:
                 return client.send(request, stream=True, auth=None, follow_redirects=False)
             except _ReusedConnectionError:
@@ -234,24 +234,24 @@ class AsyncHttpxExchange:
         self._transport = transport
         self._request_id = command.request_id
         self._loop = LoopGuard()
-        self._sending = _Sending(transport.library, command)
+        self._state = _RequestState(transport.library, command)
         self._events = self._run()
 
     async def receive(self, until: float) -> Event:
         self._loop.check()
         left = until - self._transport.clock.now()
-        if left <= 0 and not self._sending.may_have_left:
+        if left <= 0 and not self._state.may_have_left:
             await self._events.aclose()
-            return self._sending.late()
-        self._sending.deadline = time.monotonic() + left
+            return self._state.late()
+        self._state.deadline = time.monotonic() + left
         try:
             with hide_details(), anyio.move_on_after(left):
                 return await anext(self._events)
         except StopAsyncIteration:
             raise RuntimeError("receive() was called after the end of the response") from None
-        except (FlowFailed, OSError, UnicodeError, *self._sending.errors) as error:
-            return self._sending.failed(error, is_late=False)
-        return self._sending.late()
+        except (FlowFailed, OSError, UnicodeError, *self._state.errors) as error:
+            return self._state.failed(error, is_late=False)
+        return self._state.late()
 
     async def close(self) -> None:
         self._loop.check()
@@ -276,24 +276,24 @@ class AsyncHttpxExchange:
         yield ResponseEnded(self._request_id)
 
     async def _send(self) -> Any:
-        sending = self._sending
-        route = sending.find_route()
-        pinned = await pin_addresses_async(route, sending.deadline) if sending.must_pin else None
+        state = self._state
+        route = state.find_route()
+        pinned = await pin_addresses_async(route, state.deadline) if state.must_pin else None
         client = await self._transport.client()
-        for attempt in attempts(pinned, sending.deadline):
+        for attempt in address_attempts(pinned, state.deadline):
             try:
                 response = await self._send_to(client, route, attempt)
-            except (ConnectError, *sending.errors) as error:
-                if attempt.is_last or sending.is_sent(error):
+            except (ConnectError, *state.errors) as error:
+                if attempt.is_last or state.is_sent(error):
                     raise
             else:
-                sending.has_response = True
+                state.has_response = True
                 return response
         raise AssertionError("unreachable")
 
-    async def _send_to(self, client: Any, route: Route, attempt: Attempt) -> Any:
+    async def _send_to(self, client: Any, route: Route, attempt: AddressAttempt) -> Any:
         for _ in range(_MAX_CLOSED):
-            request = self._sending.request(route, attempt, self._sending.on_step_async)
+            request = self._state.request(route, attempt, self._state.on_step_async)
             try:
                 return await client.send(request, stream=True, auth=None, follow_redirects=False)
             except _ReusedConnectionError:
@@ -308,7 +308,7 @@ class AsyncHttpxExchange:
         try:
             async for _ in stream:
                 pass
-        except (self._sending.httpx.TransportError, self._sending.httpx.StreamError):
+        except (self._state.httpx.TransportError, self._state.httpx.StreamError):
             pass
 
 
@@ -349,7 +349,7 @@ class _ReusedConnectionError(Exception):
     """
 
 
-class _Sending:
+class _RequestState:
     """One request on its way: its form for httpx, how far it has come, and what an error means then."""
 
     def __init__(self, library: HttpxLibrary, command: SendRequest) -> None:
@@ -392,7 +392,7 @@ class _Sending:
         route = find_route(self._request, self._library.proxies)
         return route._replace(proxy=None)
 
-    def request(self, route: Route, attempt: Attempt, trace: object) -> Any:
+    def request(self, route: Route, attempt: AddressAttempt, trace: object) -> Any:
         """The request in httpx's terms: what the flow gave and its framing, and nothing else.
 
         It goes to the pinned address if there is one. `trace` is called with each step

@@ -30,7 +30,7 @@ async def pin_addresses_async(route: Route, deadline: float) -> list[str]:
     return await anyio.to_thread.run_sync(pin_addresses, route, deadline, abandon_on_cancel=True)
 
 
-class Attempt(NamedTuple):
+class AddressAttempt(NamedTuple):
     """A try to reach one of a host's addresses, or the host itself if no address is pinned."""
 
     address: str | None
@@ -39,9 +39,9 @@ class Attempt(NamedTuple):
     is_last: bool
 
 
-def attempts(addresses: list[str] | None, deadline: float) -> Iterator[Attempt]:
+def address_attempts(addresses: list[str] | None, deadline: float) -> Iterator[AddressAttempt]:
     """One attempt for each address, or a single one if none is pinned. `deadline` is monotonic time."""
     targets: list[str | None] = [None] if addresses is None else [*addresses]
     for left in range(len(targets), 0, -1):
         seconds = max(0.001, (deadline - time.monotonic()) / left)
-        yield Attempt(targets[-left], seconds, left == 1)
+        yield AddressAttempt(targets[-left], seconds, left == 1)

@@ -33,7 +33,7 @@ from modelwire_io.net.deadline_sockets import DeadlineSocket, DeadlineTlsSocket
 from modelwire_io.net.proxies import ProxyTable, proxy_secrets
 from modelwire_io.net.routes import Route, find_route
 
-from .pinning import Attempt, attempts, pin_addresses
+from .pinning import AddressAttempt, address_attempts, pin_addresses
 from .stdlib_http import StrictResponse, failed, require_known_framing, response_events
 
 # Connections pooled for one route, and routes with pools of their own.
@@ -156,7 +156,7 @@ class _RouteExchange(Urllib3Exchange):
 
     def __init__(self, transport: Urllib3Transport, command: SendRequest) -> None:
         self._socket: DeadlineSocket | DeadlineTlsSocket | None = None
-        self._sending = _Sending()
+        self._sending = _RequestHeaders()
         super().__init__(transport, command)
 
     def _set_deadline(self, deadline: float) -> None:
@@ -179,7 +179,7 @@ class _RouteExchange(Urllib3Exchange):
 
     def _send(self, pool: _RoutePool, route: Route) -> BaseHTTPResponse:
         request = self._request
-        self._sending = _Sending.of(route.headers(request), route.target(request), self._deadline)
+        self._sending = _RequestHeaders.of(route.headers(request), route.target(request), self._deadline)
         response = pool.urlopen(
             request.method,
             "/",
@@ -220,7 +220,7 @@ class _PoolManagerExchange(Urllib3Exchange):
     def _run(self) -> Generator[Event, None, None]:
         route = find_route(self._request, _NO_PROXY)
         pinned = pin_addresses(route, self._deadline) if route.public_only else None
-        for attempt in attempts(pinned, self._deadline):
+        for attempt in address_attempts(pinned, self._deadline):
             try:
                 response = self._send(route, attempt)
             except (HTTPError, OSError) as error:
@@ -233,7 +233,7 @@ class _PoolManagerExchange(Urllib3Exchange):
                 yield ResponseEnded(self._request_id)
                 return
 
-    def _send(self, route: Route, attempt: Attempt) -> BaseHTTPResponse:
+    def _send(self, route: Route, attempt: AddressAttempt) -> BaseHTTPResponse:
         """Send to the pinned address, if there is one. TLS still requires a certificate for the host's name."""
         request, address = self._request, attempt.address
         _exact_headers(self._headers, route.headers(request))
@@ -300,7 +300,7 @@ class _SeenHeaders(HTTPHeaderDict):
         return self
 
 
-class _Sending(HTTPHeaderDict):
+class _RequestHeaders(HTTPHeaderDict):
     """The headers of one request, its exact target, its deadline (monotonic time), and how far it has come.
 
     urllib3 hands headers through to the connection, so they carry the rest.
