@@ -47,6 +47,12 @@ async def connected(*scripts: Script) -> AsyncIterator[tuple[DeadlineStream, Raw
             assert await saw_end(server.connection())
 
 
+def resetting(connection: Connection) -> None:
+    """Reset the connection as soon as a byte has come."""
+    connection.read(1)
+    connection.reset()
+
+
 def sending(*pieces: bytes) -> Script:
     """A script that sends each piece once the client has sent a byte."""
 
@@ -203,11 +209,7 @@ async def test_everything_is_written() -> None:
 
 
 async def test_writing_to_a_closed_connection_fails() -> None:
-    def script(connection: Connection) -> None:
-        connection.read(1)
-        connection.reset()
-
-    async with connected(script) as (stream, server):
+    async with connected(resetting) as (stream, server):
         server.connection().saw_end.set()
         await stream.send(b".")
         await until_unread(stream)
@@ -216,11 +218,7 @@ async def test_writing_to_a_closed_connection_fails() -> None:
 
 
 async def test_a_reset_is_an_error_not_an_end() -> None:
-    def script(connection: Connection) -> None:
-        connection.read(1)
-        connection.reset()
-
-    async with connected(script) as (stream, server):
+    async with connected(resetting) as (stream, server):
         server.connection().saw_end.set()
         await stream.send(b".")
         with pytest.raises((OSError, anyio.BrokenResourceError)):
@@ -262,11 +260,7 @@ async def test_delivers_the_end() -> None:
 
 
 async def test_delivering_ends_with_the_error_of_the_connection() -> None:
-    def script(connection: Connection) -> None:
-        connection.read(1)
-        connection.reset()
-
-    async with connected(script) as (stream, server):
+    async with connected(resetting) as (stream, server):
         server.connection().saw_end.set()
         await stream.send(b".")
         with pytest.raises((OSError, anyio.BrokenResourceError)):
